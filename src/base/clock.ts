@@ -17,6 +17,8 @@ export interface Clock {
   after(delayMs: number, callback: () => void): Timer;
   /** Runs `callback` every `periodMs` until cancelled. A pending timer does not keep the process alive. */
   every(periodMs: number, callback: () => void): Timer;
+  /** Runs `callback` once the events that are ready now have been handled: what many of them ask for is done once. */
+  afterTurn(callback: () => void): void;
 }
 
 /** setTimeout turns a longer delay into 1 ms. */
@@ -34,5 +36,8 @@ export const systemClock: Clock = {
     const handle = setInterval(callback, Math.min(Math.max(1, periodMs), LONGEST_DELAY_MS));
     handle.unref();
     return { cancel: () => clearInterval(handle) };
+  },
+  afterTurn: (callback) => {
+    setImmediate(callback);
   },
 };
