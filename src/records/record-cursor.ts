@@ -7,19 +7,34 @@
  *
  * All integers are zigzag varints; a length of -1 is null. A header is: key length, key, value length, value.
  */
+import type { Offset, Timestamp } from '../base/units.ts';
+import { MalformedMessage } from '../protocol/malformed.ts';
+import { type Cursor, readVarint, readVarlong } from '../protocol/varint.ts';
 import { CorruptRecords } from './corrupt-records.ts';
 
 /** Least bytes of a record after its length: five one-byte numbers and the attributes. */
 const LEAST_RECORD_BYTES = 6;
-const LOW_28_BITS = 2 ** 28;
-const LOW_56_BITS = 2 ** 56;
+
+/** Where the records of a batch lie, and what their deltas count from. */
+export interface RecordSpan {
+  readonly from: number;
+  readonly to: number;
+  readonly count: number;
+  readonly baseOffset?: Offset;
+  readonly baseTimestamp?: Timestamp;
+  /** Takes the place of every record's own timestamp. */
+  readonly appendTimestamp?: Timestamp;
+}
+
+/** Takes the places of one header; a value length of -1 is null. */
+export type HeaderVisitor = (keyAt: number, keyLength: number, valueAt: number, valueLength: number) => void;
 
 export class RecordCursor {
+  /** Uncompressed records; all positions of this cursor lie in here. */
   readonly bytes: Buffer;
-  /** Bytes of the current record, its length field included. */
-  recordBytes = 0;
-  attributes = 0;
-  timestampDelta = 0;
+  offset: Offset = 0;
+  timestamp: Timestamp = 0;
+  /** Place in the batch as the producer numbered it. */
   offsetDelta = 0;
   keyAt = 0;
   /** -1 for a null key. */
@@ -28,103 +43,94 @@ export class RecordCursor {
   /** -1 for a null value (a tombstone where the topic is compacted). */
   valueLength = -1;
   headerCount = 0;
-  /** Where the first header begins. */
   headersAt = 0;
-  /** Where the current record begins, then where it ends. */
+  /** Where the current record begins, its length field included, and where it ends. */
   recordAt = 0;
   recordEnd: number;
-  #at: number;
-  readonly #to: number;
+  readonly #span: RecordSpan;
+  readonly #cursor: Mutable<Cursor>;
   #left: number;
 
-  /** Walks `count` records that fill `[from, to)` exactly. */
-  constructor(bytes: Buffer, span: { readonly from: number; readonly to: number; readonly count: number }) {
+  /** Walks records that must fill their span exactly. */
+  constructor(bytes: Buffer, span: RecordSpan) {
     this.bytes = bytes;
-    this.#at = span.from;
     this.recordEnd = span.from;
-    this.#to = span.to;
+    this.#span = span;
+    this.#cursor = { bytes, at: span.from, end: span.to };
     this.#left = span.count;
   }
 
   /** Moves to the next record; false after the last. Throws CorruptRecords where the bytes are no records. */
   next(): boolean {
     if (this.#left <= 0) {
-      if (this.recordEnd !== this.#to) throw new CorruptRecords('bytes are left after the declared number of records');
-      return false;
+      if (this.recordEnd === this.#span.to) return false;
+      throw new CorruptRecords('bytes are left after the declared number of records');
     }
     this.#left--;
-    this.recordAt = this.recordEnd;
-    this.#at = this.recordEnd;
-    const length = this.#varint(this.#to);
-    const end = this.#at + length;
-    if (length < LEAST_RECORD_BYTES || end > this.#to) throw new CorruptRecords('a record runs past its batch');
-    this.recordEnd = end;
-    this.recordBytes = end - this.recordAt;
-    this.attributes = this.bytes[this.#at++]!;
-    this.timestampDelta = this.#varlong(end);
-    this.offsetDelta = this.#varint(end);
-    this.keyLength = this.#varint(end);
-    this.keyAt = this.#skip(this.keyLength, end);
-    this.valueLength = this.#varint(end);
-    this.valueAt = this.#skip(this.valueLength, end);
-    this.headerCount = this.#varint(end);
-    this.headersAt = this.#at;
-    if (this.headerCount === 0 ? this.#at !== end : this.headerCount < 0 || this.headerCount > end - this.#at) {
-      throw new CorruptRecords('a record does not fill its declared length');
+    try {
+      this.#read();
+    } catch (error) {
+      throw asCorruptRecords(error);
     }
     return true;
   }
 
-  /** Calls `visit` with the places of every header of the current record; a value length of -1 is null. */
-  eachHeader(visit: (keyAt: number, keyLength: number, valueAt: number, valueLength: number) => void): void {
-    const end = this.recordEnd;
-    this.#at = this.headersAt;
-    for (let index = 0; index < this.headerCount; index++) {
-      const keyLength = this.#varint(end);
-      if (keyLength < 0) throw new CorruptRecords('a header without a key');
-      const keyAt = this.#skip(keyLength, end);
-      const valueLength = this.#varint(end);
-      visit(keyAt, keyLength, this.#skip(valueLength, end), valueLength);
+  #read(): void {
+    const cursor = this.#cursor;
+    const span = this.#span;
+    this.recordAt = this.recordEnd;
+    cursor.at = this.recordEnd;
+    cursor.end = span.to;
+    const length = readVarint(cursor);
+    const end = cursor.at + length;
+    if (length < LEAST_RECORD_BYTES || end > span.to) throw new CorruptRecords('a record runs past its batch');
+    this.recordEnd = end;
+    cursor.end = end;
+    cursor.at++; // attributes, of which none is defined
+    const timestampDelta = readVarlong(cursor);
+    this.timestamp = span.appendTimestamp ?? (span.baseTimestamp ?? 0) + timestampDelta;
+    this.offsetDelta = readVarint(cursor);
+    this.offset = (span.baseOffset ?? 0) + this.offsetDelta;
+    this.keyLength = readVarint(cursor);
+    this.keyAt = skip(cursor, this.keyLength);
+    this.valueLength = readVarint(cursor);
+    this.valueAt = skip(cursor, this.valueLength);
+    this.headerCount = readVarint(cursor);
+    this.headersAt = cursor.at;
+    if (this.headerCount === 0 ? cursor.at !== end : this.headerCount < 0 || this.headerCount > end - cursor.at) {
+      throw new CorruptRecords('a record does not fill its declared length');
     }
-    if (this.#at !== end) throw new CorruptRecords('a record does not fill its declared length');
   }
 
-  #skip(length: number, end: number): number {
-    const at = this.#at;
-    if (length > 0) this.#at += length;
-    if (length < -1 || this.#at > end) throw new CorruptRecords('a field runs past its record');
-    return at;
-  }
-
-  /** A zigzag int32. */
-  #varint(end: number): number {
-    let raw = 0;
-    for (let shift = 0; shift < 35; shift += 7) {
-      if (this.#at >= end) throw new CorruptRecords('a number runs past its record');
-      const byte = this.bytes[this.#at++]!;
-      raw |= (byte & 0x7f) << shift;
-      if (byte < 0x80) return (raw >>> 1) ^ -(raw & 1);
-    }
-    throw new CorruptRecords('a number has more than five bytes');
-  }
-
-  /** A zigzag int64, exact where it is a safe integer. */
-  #varlong(end: number): number {
-    let low = 0;
-    let middle = 0;
-    let high = 0;
-    for (let shift = 0; shift < 70; shift += 7) {
-      if (this.#at >= end) throw new CorruptRecords('a number runs past its record');
-      const byte = this.bytes[this.#at++]!;
-      if (shift < 28) low |= (byte & 0x7f) << shift;
-      else if (shift < 56) middle |= (byte & 0x7f) << (shift - 28);
-      else high |= (byte & 0x7f) << (shift - 56);
-      if (byte < 0x80) {
-        // Halving before the sum keeps the zigzag's lowest bit out of a mantissa that has 53 bits.
-        const half = Math.floor(low / 2) + middle * (LOW_28_BITS / 2) + high * (LOW_56_BITS / 2);
-        return (low & 1) === 0 ? half : -half - 1;
+  /** Calls `visit` for every header of the current record. Throws CorruptRecords where the bytes are no headers. */
+  eachHeader(visit: HeaderVisitor): void {
+    const cursor = this.#cursor;
+    cursor.at = this.headersAt;
+    try {
+      for (let index = 0; index < this.headerCount; index++) {
+        const keyLength = readVarint(cursor);
+        if (keyLength < 0) throw new CorruptRecords('a header without a key');
+        const keyAt = skip(cursor, keyLength);
+        const valueLength = readVarint(cursor);
+        visit(keyAt, keyLength, skip(cursor, valueLength), valueLength);
       }
+    } catch (error) {
+      throw asCorruptRecords(error);
     }
-    throw new CorruptRecords('a number has more than ten bytes');
+    if (cursor.at !== this.recordEnd) throw new CorruptRecords('a record does not fill its declared length');
   }
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Moves over a nullable field; returns where it begins. */
+function skip(cursor: Cursor, length: number): number {
+  const at = cursor.at;
+  if (length < -1 || length > cursor.end - at) throw new CorruptRecords('a field runs past its record');
+  if (length > 0) cursor.at = at + length;
+  return at;
+}
+
+function asCorruptRecords(error: unknown): unknown {
+  return error instanceof MalformedMessage ? new CorruptRecords(error.message, { cause: error }) : error;
 }

@@ -7,8 +7,8 @@
 import type { LeaderEpoch, Offset, Timestamp } from '../base/units.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
 import * as batch from './batch.ts';
+import { BROKEN, matchesChecksum, PARTIAL, wholeBatchBytes } from './bounds.ts';
 import { CODECS } from './compression/codec-numbers.ts';
-import { crc32c } from './crc32c.ts';
 import { type RecordError, recordFault } from './validate-records.ts';
 
 export type { RecordError } from './validate-records.ts';
@@ -69,9 +69,6 @@ export type ValidationResult = ValidBatches | RefusedBatches;
 export type BatchFault = Omit<RefusedBatches, 'ok' | 'batchIndex'>;
 
 const FIRST_PRODUCE_VERSION_WITH_ZSTD = 7;
-/** The length field of the smallest record that any format knew. */
-const LEAST_LENGTH_FIELD = 14;
-const MAGIC_AT = 16;
 /** Attribute bits that a client may set: codec, append time (refused on its own), transactional, control (likewise). */
 const CLIENT_ATTRIBUTE_BITS = 0x3f;
 
@@ -98,9 +95,7 @@ export function validateBatches(bytes: Buffer, rules: ValidationRules): Validati
       return refuse(fault(ErrorCode.INVALID_RECORD, 'the records end inside a batch'), batches);
     }
     if (replica && isOfLaterEpoch(bytes, at, rules.leaderEpoch)) break;
-    const reason = replica
-      ? replicatedBatchFault(bytes, at, size, lastOffset)
-      : batchFault(bytes, at, size, rules, batches);
+    const reason = replica ? replicatedBatchFault(bytes, at, lastOffset) : batchFault(bytes, at, size, rules, batches);
     if (reason !== undefined) return refuse(reason, batches);
     batches++;
     records += batch.recordCount(bytes, at);
@@ -120,28 +115,12 @@ export function validateBatches(bytes: Buffer, rules: ValidationRules): Validati
   return { ok: true, batches, records, bytes: at, firstOffset, lastOffset, maxTimestamp, codec };
 }
 
-const PARTIAL = 0;
-const BROKEN = -1;
-
-/** Size of the batch at `at`, or PARTIAL where not all of it is there, or BROKEN where it cannot be one. */
-function wholeBatchBytes(bytes: Buffer, at: number): number {
-  const present = bytes.length - at;
-  if (present < batch.LOG_OVERHEAD) return PARTIAL;
-  if (batch.lengthField(bytes, at) < LEAST_LENGTH_FIELD) return BROKEN;
-  if (present <= MAGIC_AT) return PARTIAL;
-  const magic = batch.magic(bytes, at);
-  if (magic < 0 || magic > batch.MAGIC_V2) return BROKEN;
-  const size = batch.batchBytes(bytes, at);
-  if (present < size) return PARTIAL;
-  return magic === batch.MAGIC_V2 && size < batch.BATCH_HEADER_BYTES ? BROKEN : size;
-}
-
 function isOfLaterEpoch(bytes: Buffer, at: number, epoch: LeaderEpoch | undefined): boolean {
   return epoch !== undefined && batch.magic(bytes, at) === batch.MAGIC_V2 && batch.leaderEpoch(bytes, at) > epoch;
 }
 
 /** What a follower asks of a batch that its leader has validated: that it came whole and in order. */
-function replicatedBatchFault(bytes: Buffer, at: number, size: number, after: Offset): BatchFault | undefined {
+function replicatedBatchFault(bytes: Buffer, at: number, after: Offset): BatchFault | undefined {
   if (batch.magic(bytes, at) !== batch.MAGIC_V2) {
     return fault(ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT, 'the leader holds batches of a format before version 2');
   }
@@ -152,7 +131,7 @@ function replicatedBatchFault(bytes: Buffer, at: number, size: number, after: Of
   if (base <= after) {
     return fault(ErrorCode.CORRUPT_MESSAGE, `offsets are out of order: ${base} follows ${after}`);
   }
-  return checksumFault(bytes, at, size);
+  return checksumFault(bytes, at);
 }
 
 /** What a leader asks of a batch, in Kafka's order of checks, so that a batch with two faults gets Kafka's answer. */
@@ -182,7 +161,7 @@ function batchFault(
     return fault(ErrorCode.MESSAGE_TOO_LARGE, message);
   }
   return (
-    checksumFault(bytes, at, size) ??
+    checksumFault(bytes, at) ??
     (codec > CODECS.zstd ? fault(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, `there is no codec ${codec}`) : undefined) ??
     (fromClient ? clientBatchFault(bytes, at) : undefined) ??
     timestampFault(bytes, at, rules) ??
@@ -190,10 +169,9 @@ function batchFault(
   );
 }
 
-function checksumFault(bytes: Buffer, at: number, size: number): BatchFault | undefined {
-  const stored = batch.storedCrc(bytes, at);
-  if (crc32c(bytes, at + batch.CRC_FROM, at + size) === stored) return undefined;
-  return fault(ErrorCode.CORRUPT_MESSAGE, `the batch does not match its checksum ${stored}`);
+function checksumFault(bytes: Buffer, at: number): BatchFault | undefined {
+  if (matchesChecksum(bytes, at)) return undefined;
+  return fault(ErrorCode.CORRUPT_MESSAGE, `the batch does not match its checksum ${batch.storedCrc(bytes, at)}`);
 }
 
 /** Rules that bind clients only: this broker's coordinators write markers, and one record may stand for many offsets. */
