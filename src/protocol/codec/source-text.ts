@@ -7,7 +7,7 @@ const RESERVED = new Set(
     'arguments await break case catch class const continue debugger default delete do else enum eval export extends ' +
     'false finally for function if implements import in instanceof interface let new null package private protected ' +
     'public return static super switch this throw true try typeof var void while with yield ' +
-    'r w index count tag end left mark present'
+    'r w value index tag end left mark'
   ).split(' '),
 );
 
