@@ -276,8 +276,8 @@ export function canonicalText(option: Option, raw: string): string {
   return typeof parsed.value === 'object' ? parsed.value.join(',') : String(parsed.value);
 }
 
-/** Numbers as Java prints them. */
-function numberText(type: OptionType, value: number | null): string | null {
+/** Numbers as Java prints them; what is beyond the range of a long is its limit. */
+export function numberText(type: OptionType, value: number | null): string | null {
   if (value === null) return null;
   if (type === 'double') return doubleText(value);
   if (value >= LONG_MAX) return LONG_MAX_TEXT;

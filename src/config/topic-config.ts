@@ -2,7 +2,7 @@
 import { SluiceError } from '../base/errors.ts';
 import type { BrokerConfig } from './broker-config.ts';
 import type { BrokerOptionName } from './broker-options.ts';
-import { canonicalText, type Option, type OptionValue, parseValue } from './option.ts';
+import { canonicalText, numberText, type Option, type OptionValue, parseValue } from './option.ts';
 import {
   explainUnknownTopicOption,
   findTopicOption,
@@ -64,8 +64,10 @@ function effectiveValue(
 function brokerText(broker: BrokerConfig, synonym: BrokerOptionName, option: Option): string | null {
   const value = broker.get(synonym);
   if (value === null) return null;
-  const raw = typeof value === 'object' ? value.join(',') : broker.text(synonym);
-  return canonicalText(option, raw ?? String(value));
+  if (typeof value === 'object') return value.join(',');
+  const raw = broker.text(synonym);
+  if (raw === null) return typeof value === 'number' ? numberText(option.type, value) : String(value);
+  return canonicalText(option, raw);
 }
 
 /** What is wrong with one value: a sentence with option, value and what is allowed; undefined where it is valid. */

@@ -3,14 +3,13 @@ import { bool, className, INT_MAX, int, list, long, string } from '../option.ts'
 
 export const networkOptions = {
   listeners: list(
-    { default: 'PLAINTEXT://:9092', mode: 'per-broker' },
+    { default: 'PLAINTEXT://:9092' },
     'Where to listen, as NAME://host:port; an empty host is every interface.',
   ),
   'advertised.listeners': list({ default: null }, 'What clients are told to connect to; unset, the same as listeners.'),
   'listener.security.protocol.map': string(
     {
       default: 'SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT',
-      mode: 'per-broker',
     },
     'Security protocol of each listener name, as NAME:PROTOCOL.',
   ),
