@@ -107,6 +107,7 @@ export class BatchWriter {
     assert(offsetDelta > this.#lastOffsetDelta, 'offsets rise inside a batch');
     this.#baseTimestamp ??= timestamp;
     const timestampDelta = timestamp - this.#baseTimestamp;
+    assert(Number.isSafeInteger(timestampDelta), 'the timestamps of a batch lie within 2^53 ms of each other');
     const body =
       1 +
       sizeOfVarlong(timestampDelta) +
