@@ -47,50 +47,55 @@ export class RecordCursor {
   /** Where the current record begins, its length field included, and where it ends. */
   recordAt = 0;
   recordEnd: number;
-  readonly #span: RecordSpan;
-  readonly #cursor: Mutable<Cursor>;
-  #left: number;
+  private readonly cursor: Mutable<Cursor>;
+  private readonly to: number;
+  private readonly baseOffset: Offset;
+  private readonly baseTimestamp: Timestamp;
+  private readonly appendTimestamp: Timestamp | undefined;
+  private left: number;
 
   /** Walks records that must fill their span exactly. */
   constructor(bytes: Buffer, span: RecordSpan) {
     this.bytes = bytes;
     this.recordEnd = span.from;
-    this.#span = span;
-    this.#cursor = { bytes, at: span.from, end: span.to };
-    this.#left = span.count;
+    this.to = span.to;
+    this.baseOffset = span.baseOffset ?? 0;
+    this.baseTimestamp = span.baseTimestamp ?? 0;
+    this.appendTimestamp = span.appendTimestamp;
+    this.cursor = { bytes, at: span.from, end: span.to };
+    this.left = span.count;
   }
 
   /** Moves to the next record; false after the last. Throws CorruptRecords where the bytes are no records. */
   next(): boolean {
-    if (this.#left <= 0) {
-      if (this.recordEnd === this.#span.to) return false;
+    if (this.left <= 0) {
+      if (this.recordEnd === this.to) return false;
       throw new CorruptRecords('bytes are left after the declared number of records');
     }
-    this.#left--;
+    this.left--;
     try {
-      this.#read();
+      this.read();
     } catch (error) {
       throw asCorruptRecords(error);
     }
     return true;
   }
 
-  #read(): void {
-    const cursor = this.#cursor;
-    const span = this.#span;
+  private read(): void {
+    const cursor = this.cursor;
     this.recordAt = this.recordEnd;
     cursor.at = this.recordEnd;
-    cursor.end = span.to;
+    cursor.end = this.to;
     const length = readVarint(cursor);
     const end = cursor.at + length;
-    if (length < LEAST_RECORD_BYTES || end > span.to) throw new CorruptRecords('a record runs past its batch');
+    if (length < LEAST_RECORD_BYTES || end > this.to) throw new CorruptRecords('a record runs past its batch');
     this.recordEnd = end;
     cursor.end = end;
     cursor.at++; // attributes, of which none is defined
     const timestampDelta = readVarlong(cursor);
-    this.timestamp = span.appendTimestamp ?? (span.baseTimestamp ?? 0) + timestampDelta;
+    this.timestamp = this.appendTimestamp ?? this.baseTimestamp + timestampDelta;
     this.offsetDelta = readVarint(cursor);
-    this.offset = (span.baseOffset ?? 0) + this.offsetDelta;
+    this.offset = this.baseOffset + this.offsetDelta;
     this.keyLength = readVarint(cursor);
     this.keyAt = skip(cursor, this.keyLength);
     this.valueLength = readVarint(cursor);
@@ -104,7 +109,7 @@ export class RecordCursor {
 
   /** Calls `visit` for every header of the current record. Throws CorruptRecords where the bytes are no headers. */
   eachHeader(visit: HeaderVisitor): void {
-    const cursor = this.#cursor;
+    const cursor = this.cursor;
     cursor.at = this.headersAt;
     try {
       for (let index = 0; index < this.headerCount; index++) {
