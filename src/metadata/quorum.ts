@@ -1,0 +1,34 @@
+/**
+ * Where leadership over the metadata and its durability come from. One node, ZooKeeper and Raft are behind this one
+ * interface; brokers and the controller know nothing else.
+ */
+import type { BrokerId, Offset } from '../base/units.ts';
+import type { MetadataDelta } from './delta.ts';
+import type { MetadataImage } from './image.ts';
+import type { MetadataRecord } from './records.ts';
+
+export type MetadataListener = (delta: MetadataDelta, image: MetadataImage) => void;
+
+export interface MetadataQuorum {
+  /** Reads what there is. The image is complete once this resolves, and listeners have not been called for it. */
+  start(): Promise<void>;
+  /** The latest committed state. */
+  image(): MetadataImage;
+  /** Whether `append` may be called: this node is the active controller. */
+  isActiveController(): boolean;
+  /** The active controller, -1 where none is known. */
+  controllerId(): BrokerId;
+  /**
+   * Writes records, whole or not at all. Resolves with the offset of the last once they are committed, durable and
+   * applied, listeners included. Calls commit in call order and may overlap; when one fails, all later ones that are
+   * not yet committed fail with it, so that no record is committed that was made in sight of one that was not.
+   * Rejects with a SluiceError: NOT_CONTROLLER (retriable: ask the active controller) or METADATA_WRITE_FAILED.
+   */
+  append(records: readonly MetadataRecord[]): Promise<Offset>;
+  /**
+   * Calls the listener after each commit, in order, with what changed and the state then. A listener that throws is a
+   * bug and stops the quorum. Returns a function that ends the subscription.
+   */
+  subscribe(listener: MetadataListener): () => void;
+  close(): Promise<void>;
+}
