@@ -1,0 +1,118 @@
+/**
+ * Which leader epoch began at which offset (`leader-epoch-checkpoint`): what followers and consumers are cut back by
+ * when they diverged (KIP-101, KIP-279). The file may lag behind, for the batches themselves tell their epoch and are
+ * read again from the recovery point; so it must be durable before the recovery point moves on.
+ */
+import type { FileSystem } from '../base/file-system.ts';
+import type { LeaderEpoch, Offset } from '../base/units.ts';
+import { type EpochStart, encodeEpochs, readEpochs } from './checkpoint-file.ts';
+import { LEADER_EPOCH_FILE } from './log-files.ts';
+import type { Place } from './open-files.ts';
+
+export const UNKNOWN_EPOCH: LeaderEpoch = -1;
+export const UNKNOWN_OFFSET: Offset = -1;
+
+export class LeaderEpochs {
+  readonly #place: Place;
+  readonly #fileSystem: FileSystem;
+  /** Rising in both epoch and offset. */
+  #entries: EpochStart[] = [];
+  #dirty = false;
+  #lastWrite: Promise<void> = Promise.resolve();
+
+  constructor(place: Place, fileSystem: FileSystem) {
+    this.#place = place;
+    this.#fileSystem = fileSystem;
+  }
+
+  /** Reads the file. Throws SluiceError CORRUPT_CHECKPOINT; then the epochs are unknown until batches tell them. */
+  load(): void {
+    for (const { epoch, startOffset } of readEpochs(this.#path, this.#fileSystem)) this.assign(epoch, startOffset);
+    this.#dirty = false;
+  }
+
+  get entries(): readonly EpochStart[] {
+    return this.#entries;
+  }
+
+  /** The newest epoch, or -1. */
+  get latest(): LeaderEpoch {
+    return this.#entries.at(-1)?.epoch ?? UNKNOWN_EPOCH;
+  }
+
+  /** Notes that `epoch` begins at `startOffset`; entries that contradict it go. False where it was known. */
+  assign(epoch: LeaderEpoch, startOffset: Offset): boolean {
+    const newest = this.#entries.at(-1);
+    if (epoch < 0 || (newest !== undefined && newest.epoch === epoch && newest.startOffset <= startOffset))
+      return false;
+    this.#entries = this.#entries.filter((entry) => entry.epoch < epoch && entry.startOffset < startOffset);
+    this.#entries.push({ epoch, startOffset });
+    this.#dirty = true;
+    return true;
+  }
+
+  /**
+   * The last epoch up to `epoch` and where it ends: with the start of the next one, or of the log for the newest.
+   * (-1, -1) where nothing is known of it, which includes epochs newer than all known ones.
+   */
+  endOffsetFor(epoch: LeaderEpoch, logEnd: Offset): { epoch: LeaderEpoch; offset: Offset } {
+    if (epoch < 0) return { epoch: UNKNOWN_EPOCH, offset: UNKNOWN_OFFSET };
+    if (epoch === this.latest) return { epoch, offset: logEnd };
+    const above = this.#entries.findIndex((entry) => entry.epoch > epoch);
+    if (above < 0) return { epoch: UNKNOWN_EPOCH, offset: UNKNOWN_OFFSET };
+    // Older than all that is kept: it ended at the latest where the first kept one begins.
+    const at = this.#entries[above - 1]?.epoch ?? epoch;
+    return { epoch: at, offset: this.#entries[above]!.startOffset };
+  }
+
+  /** The epoch of the record at `offset`, or -1. */
+  epochOf(offset: Offset): LeaderEpoch {
+    return this.#entries.findLast((entry) => entry.startOffset <= offset)?.epoch ?? UNKNOWN_EPOCH;
+  }
+
+  /** The log ends at `end` now. */
+  truncateFromEnd(end: Offset): void {
+    const kept = this.#entries.filter((entry) => entry.startOffset < end);
+    if (kept.length === this.#entries.length) return;
+    this.#entries = kept;
+    this.#dirty = true;
+  }
+
+  /** The log begins at `start` now: the epoch that it lies in begins there. */
+  truncateFromStart(start: Offset): void {
+    const covering = this.#entries.findLastIndex((entry) => entry.startOffset <= start);
+    if (covering < 0 || (covering === 0 && this.#entries[0]!.startOffset === start)) return;
+    const first = { epoch: this.#entries[covering]!.epoch, startOffset: start };
+    this.#entries = [first, ...this.#entries.slice(covering + 1)];
+    this.#dirty = true;
+  }
+
+  clear(): void {
+    this.#dirty = this.#dirty || this.#entries.length > 0;
+    this.#entries = [];
+  }
+
+  /** Whether the file lags behind. */
+  get isDirty(): boolean {
+    return this.#dirty;
+  }
+
+  /** Resolves when the file holds what is known now, durably. */
+  persist(): Promise<void> {
+    if (!this.#dirty) return this.#lastWrite;
+    this.#dirty = false;
+    this.#lastWrite = this.#fileSystem
+      .replaceFileAsync(this.#path, encodeEpochs(this.#entries))
+      .catch((error: unknown) => {
+        this.#dirty = true;
+        throw error;
+      });
+    // Whoever needs durability awaits the promise itself; the copy kept here must not count as an unhandled rejection.
+    this.#lastWrite.catch(() => undefined);
+    return this.#lastWrite;
+  }
+
+  get #path(): string {
+    return `${this.#place.path}/${LEADER_EPOCH_FILE}`;
+  }
+}

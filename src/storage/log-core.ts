@@ -1,0 +1,198 @@
+/**
+ * What the parts of a log (append, read, roll, flush, retention, truncation) work on together. Internal to this room:
+ * everybody else uses `Log`. Every change happens in one synchronous run; nothing here waits.
+ */
+import { assert } from '../base/assert.ts';
+import type { Clock } from '../base/clock.ts';
+import { messageOf, SluiceError, systemErrorCode } from '../base/errors.ts';
+import type { FileSystem } from '../base/file-system.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
+import type { Offset } from '../base/units.ts';
+import type { Uuid } from '../base/uuid.ts';
+import { IndexMemory } from './index-memory.ts';
+import type { LeaderEpochs } from './leader-epochs.ts';
+import { type LogConfig, longestSegmentMs } from './log-config.ts';
+import { OpenFiles, type Place } from './open-files.ts';
+import { type CompletedTransaction, ProducerStates } from './producer-state.ts';
+import { Segment } from './segment.ts';
+import type { SnapshotFiles } from './snapshot-files.ts';
+import { TailPositions } from './tail-positions.ts';
+
+export interface LogDependencies {
+  readonly fileSystem: FileSystem;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: Random;
+  /** Shared by all logs of a process; own ones where left out. */
+  readonly files?: OpenFiles;
+  readonly indexes?: IndexMemory;
+}
+
+/** Who wants to know what happens to a log. All are called in the run that caused them. */
+export interface LogListeners {
+  /** The log failed and serves nothing any more; the directory that it lies in is suspect. */
+  onFailure?: (error: Error) => void;
+  /** The log ends lower than before: checkpoints of it are stale. */
+  onTruncated?: () => void;
+  /** Records were appended; the log ends at `endOffset`. */
+  onAppend?: (endOffset: Offset) => void;
+  /** A marker in `segment` ended a transaction. The transaction index is written from here. */
+  onTransactionCompleted?: (segment: Segment, completed: CompletedTransaction) => void;
+}
+
+const OPEN_FILES = 256;
+const INDEX_BYTES = 16 * 2 ** 20;
+/** The disk is not broken: the same append can succeed when there is room, or a descriptor, again. */
+const PASSING_ERRORS = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR']);
+
+export interface LogCoreOptions {
+  readonly directory: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly topicId: Uuid | undefined;
+  readonly config: LogConfig;
+  readonly producerIdExpirationMs: number;
+  readonly epochs: (place: Place) => LeaderEpochs;
+  readonly snapshots: (place: Place) => SnapshotFiles;
+}
+
+export class LogCore {
+  readonly topic: string;
+  readonly partition: number;
+  readonly place: Place;
+  readonly fileSystem: FileSystem;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: Random;
+  readonly files: OpenFiles;
+  readonly indexes: IndexMemory;
+  readonly epochs: LeaderEpochs;
+  readonly snapshots: SnapshotFiles;
+  readonly producers = new ProducerStates();
+  readonly tail = new TailPositions();
+  readonly listeners: LogListeners = {};
+  topicId: Uuid | undefined;
+  config: LogConfig;
+  producerIdExpirationMs: number;
+  /** Rising base offsets; the last one is active. Empty only while the log is being opened. */
+  segments: Segment[] = [];
+  startOffset: Offset = 0;
+  endOffset: Offset = 0;
+  /** Everything below is on disk for certain. */
+  recoveryPoint: Offset = 0;
+  /** Everything below is replicated; told by the log's owner. Bounds retention. */
+  highWatermark: Offset = 0;
+  /** Counts truncations, so that work that spans some turns notices them. */
+  truncations = 0;
+  /** Files were created or renamed since the directory was synced. */
+  directoryDirty = true;
+  /** Newest offset that a flush was asked for because of flush.messages. */
+  flushRequestedTo: Offset = 0;
+  lastFlushMs: number;
+  /** Settles when `partition.metadata` is durable. */
+  metadataDurable: Promise<void> = Promise.resolve();
+  failure: Error | undefined;
+  closed = false;
+
+  constructor(options: LogCoreOptions, dependencies: LogDependencies) {
+    this.topic = options.topic;
+    this.partition = options.partition;
+    this.topicId = options.topicId;
+    this.config = options.config;
+    this.producerIdExpirationMs = options.producerIdExpirationMs;
+    this.place = { path: options.directory };
+    this.fileSystem = dependencies.fileSystem;
+    this.clock = dependencies.clock;
+    this.random = dependencies.random;
+    this.logger = dependencies.logger.with({ topic: options.topic, partition: options.partition });
+    this.files = dependencies.files ?? new OpenFiles({ limit: OPEN_FILES }, dependencies);
+    this.indexes = dependencies.indexes ?? new IndexMemory({ limitBytes: INDEX_BYTES });
+    this.epochs = options.epochs(this.place);
+    this.snapshots = options.snapshots(this.place);
+    this.lastFlushMs = this.clock.monotonicMs();
+  }
+
+  get active(): Segment {
+    const last = this.segments.at(-1);
+    assert(last !== undefined, 'an open log has an active segment');
+    return last;
+  }
+
+  get sizeBytes(): number {
+    let total = 0;
+    for (const segment of this.segments) total += segment.size;
+    return total;
+  }
+
+  /** Index of the segment that `offset` belongs to: the last one whose base is not above it; -1 where it is below all. */
+  segmentIndexOf(offset: Offset): number {
+    let low = 0;
+    let high = this.segments.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.segments[middle]!.baseOffset <= offset) low = middle + 1;
+      else high = middle;
+    }
+    return low - 1;
+  }
+
+  /** A segment object for files of these lengths. */
+  segmentOf(baseOffset: Offset, bytes = { log: 0, offsetIndex: 0, timeIndex: 0 }): Segment {
+    return new Segment(
+      {
+        place: this.place,
+        baseOffset,
+        logBytes: bytes.log,
+        offsetIndexBytes: bytes.offsetIndex,
+        timeIndexBytes: bytes.timeIndex,
+        jitterMs: this.#jitterMs(),
+        createdMs: this.clock.monotonicMs(),
+      },
+      this,
+    );
+  }
+
+  #jitterMs(): number {
+    const bound = Math.min(this.config.segmentJitterMs, this.config.segmentMs);
+    return bound <= 0 ? 0 : Math.floor(this.random.fraction() * bound);
+  }
+
+  get longestSegmentMs(): number {
+    return longestSegmentMs(this.config);
+  }
+
+  /** Whether appends and reads are served. */
+  get isUsable(): boolean {
+    return this.failure === undefined && !this.closed;
+  }
+
+  get unusableReason(): string {
+    return this.failure === undefined ? 'the log is closed' : `the log failed: ${this.failure.message}`;
+  }
+
+  /** Takes note of an error of the file system: the log fails, unless the error can pass by itself. */
+  noteError(error: unknown, doing: string): string {
+    const code = systemErrorCode(error);
+    const passing = code !== undefined && PASSING_ERRORS.has(code);
+    if (passing) this.logger.warn(`Cannot ${doing}`, { error: messageOf(error) });
+    else this.fail(error, doing);
+    return `cannot ${doing}: ${messageOf(error)}`;
+  }
+
+  /** Nothing is served from here on. What may be half-written stays behind the log's end, and recovery cuts it. */
+  fail(error: unknown, doing: string): void {
+    if (this.failure !== undefined || this.closed) return;
+    this.failure = error instanceof Error ? error : new Error(messageOf(error));
+    this.logger.error(`Failed to ${doing}; the log is offline`, { error: messageOf(error) });
+    this.listeners.onFailure?.(this.failure);
+  }
+
+  /** The error that promises of an unusable log reject with. */
+  unusableError(): SluiceError {
+    return new SluiceError('STORAGE_FAILED', `${this.topic}-${this.partition}: ${this.unusableReason}`, {
+      remedy: 'Look for an earlier error of the disk in the log, replace the disk, and restart the broker.',
+      cause: this.failure,
+    });
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * Makes a log durable: appends that wait at the same time share one fdatasync. The recovery point moves only after the
+ * batches, the epochs and the snapshots below it are on disk. A failed sync fails the log: the kernel may have dropped
+ * the pages, so a second one would report success for lost bytes.
+ */
+import type { LogCore } from './log-core.ts';
+
+export class LogFlush {
+  readonly #core: LogCore;
+  /** Not begun yet: covers everything that is appended before it begins. */
+  #waiting: Promise<void> | undefined;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(core: LogCore) {
+    this.#core = core;
+  }
+
+  /** Resolves when all that is appended now is durable; rejects with SluiceError STORAGE_FAILED. */
+  flush(): Promise<void> {
+    if (this.#waiting !== undefined) return this.#waiting;
+    const begin = (): Promise<void> => {
+      this.#waiting = undefined;
+      return this.#sync();
+    };
+    this.#waiting = this.#running.then(begin, begin);
+    this.#running = this.#waiting;
+    // Background flushes have nobody who looks at the outcome; the failed log itself has told.
+    this.#running.catch(() => undefined);
+    return this.#waiting;
+  }
+
+  async #sync(): Promise<void> {
+    const core = this.#core;
+    if (core.failure !== undefined) throw core.unusableError();
+    const { endOffset, truncations } = core;
+    try {
+      await this.#syncFiles();
+    } catch (error) {
+      // Deleted under us: nobody needs these bytes to be durable any more.
+      if (core.closed) return;
+      core.fail(error, 'make the log durable');
+      throw core.unusableError();
+    }
+    core.lastFlushMs = core.clock.monotonicMs();
+    if (truncations === core.truncations) core.recoveryPoint = Math.max(core.recoveryPoint, endOffset);
+  }
+
+  async #syncFiles(): Promise<void> {
+    const core = this.#core;
+    const first = Math.max(0, core.segmentIndexOf(core.recoveryPoint));
+    for (const segment of core.segments.slice(first)) {
+      if (!segment.dirty) continue;
+      segment.dirty = false;
+      const file = segment.borrow();
+      try {
+        await file.sync();
+      } finally {
+        segment.file.giveBack();
+      }
+    }
+    await core.metadataDurable;
+    await core.snapshots.sync();
+    await core.epochs.persist();
+    if (!core.directoryDirty || core.closed) return;
+    core.directoryDirty = false;
+    core.fileSystem.syncDirectory(core.place.path);
+  }
+}

@@ -1,0 +1,59 @@
+/** Takes back the end of a log that turned out to differ from its leader's, or all of it. */
+import { assert } from '../base/assert.ts';
+import type { Offset } from '../base/units.ts';
+import type { LogCore } from './log-core.ts';
+import { discard } from './log-retention.ts';
+import { createSegment } from './log-roll.ts';
+import { rebuildProducers } from './producer-replay.ts';
+
+/**
+ * Makes the log end at `offset`, or before the batch that holds it. False where it ended there or lower already.
+ * Throws the system's error, after which the log has failed.
+ */
+export function truncateTo(core: LogCore, offset: Offset): boolean {
+  assert(offset >= 0, 'a log is not truncated to a negative offset');
+  // A leader that appended nothing may have left an epoch at the log's end that the next leader does not know.
+  core.epochs.truncateFromEnd(Math.min(offset, core.endOffset));
+  if (offset >= core.endOffset) return false;
+  if (offset < core.highWatermark) {
+    core.logger.warn('Truncating below the high watermark', { offset, highWatermark: core.highWatermark });
+  }
+  if (core.segments[0]!.baseOffset > offset) {
+    truncateFullyAndStartAt(core, offset);
+    return true;
+  }
+  const kept = core.segmentIndexOf(offset) + 1;
+  const doomed = core.segments.slice(kept);
+  core.segments = core.segments.slice(0, kept);
+  const end = core.active.truncateTo(offset, core.clock.monotonicMs());
+  discard(core, doomed);
+  endMovedBack(core, end);
+  core.startOffset = Math.min(core.startOffset, end);
+  rebuildProducers(core, end);
+  core.listeners.onTruncated?.();
+  return true;
+}
+
+/** Drops everything; the next record gets `offset`, and the log starts at `startOffset`. */
+export function truncateFullyAndStartAt(core: LogCore, offset: Offset, startOffset: Offset = offset): void {
+  const doomed = core.segments;
+  // Before the new segment, which may have the name of an old one.
+  discard(core, doomed);
+  core.snapshots.removeWhere(() => true);
+  core.segments = [createSegment(core, offset)];
+  core.startOffset = startOffset;
+  endMovedBack(core, offset);
+  core.epochs.clear();
+  core.producers.reset(offset);
+  core.highWatermark = offset;
+  core.listeners.onTruncated?.();
+}
+
+function endMovedBack(core: LogCore, end: Offset): void {
+  core.truncations++;
+  core.endOffset = end;
+  core.recoveryPoint = Math.min(core.recoveryPoint, end);
+  core.flushRequestedTo = Math.min(core.flushRequestedTo, end);
+  core.highWatermark = Math.min(core.highWatermark, end);
+  core.tail.reset();
+}

@@ -1,0 +1,419 @@
+/**
+ * The log of one partition: record batches by offset, in segments. Owns their bytes, indexes, producers and epochs, and
+ * everything that happens to them; knows neither replicas nor groups nor requests. Appends, reads and truncations are
+ * synchronous, so that whoever decides and then writes needs no lock. After an I/O error it serves nothing any more.
+ */
+import { messageOf } from '../base/errors.ts';
+import type { LeaderEpoch, Offset, Timestamp } from '../base/units.ts';
+import type { Uuid } from '../base/uuid.ts';
+import { ErrorCode } from '../protocol/error-codes.ts';
+import { LeaderEpochs } from './leader-epochs.ts';
+import {
+  type AppendOutcome,
+  appendAsFollower,
+  appendAsLeader,
+  type FollowerAppendOptions,
+  type LeaderAppendOptions,
+} from './log-append.ts';
+import type { LogConfig } from './log-config.ts';
+import { LogCore, type LogDependencies, type LogListeners } from './log-core.ts';
+import { LogFlush } from './log-flush.ts';
+import { type ReadOptions, type ReadOutcome, read, warm } from './log-read.ts';
+import { applyRetention, startMoved } from './log-retention.ts';
+import { createSegment, roll } from './log-roll.ts';
+import { maxTimestampOffset, offsetForTimestamp, type TimestampedOffset } from './log-timestamps.ts';
+import { truncateFullyAndStartAt, truncateTo } from './log-truncate.ts';
+import { readPartitionMetadata, syncPartitionMetadata, writePartitionMetadata } from './partition-metadata.ts';
+import type { ActiveProducer } from './producer-state.ts';
+import { recover } from './recovery.ts';
+import { SnapshotFiles } from './snapshot-files.ts';
+
+export type {
+  Appended,
+  AppendOutcome,
+  AppendRefused,
+  FollowerAppendOptions,
+  LeaderAppendOptions,
+} from './log-append.ts';
+export type { LogDependencies, LogListeners } from './log-core.ts';
+export type { Read, ReadOptions, ReadOutcome, ReadRefused } from './log-read.ts';
+export type { TimestampedOffset } from './log-timestamps.ts';
+export type { ActiveProducer, CompletedTransaction } from './producer-state.ts';
+
+export interface LogOptions {
+  /** The partition's own directory. */
+  readonly directory: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly config: LogConfig;
+  /** Kafka's producer.id.expiration.ms; a day where left out. */
+  readonly producerIdExpirationMs?: number;
+}
+
+export interface OpenLogOptions extends LogOptions {
+  /** What the checkpoints of the log directory say; 0 where left out. */
+  readonly recoveryPoint?: Offset;
+  readonly startOffset?: Offset;
+  /** Whether the last process to write here said at its end that everything is in order; not so where left out. */
+  readonly cleanShutdown?: boolean;
+  /** Called after each segment that had to be checked. */
+  readonly onProgress?: (segmentsLeft: number) => void;
+}
+
+export interface CreateLogOptions extends LogOptions {
+  readonly topicId?: Uuid;
+  /** Offset of the first record; 0 where left out. */
+  readonly startOffset?: Offset;
+}
+
+const DAY_MS = 86_400_000;
+
+/** Opens the log in an existing directory. Rejects with the system's error, or a SluiceError for a broken file. */
+export async function openLog(options: OpenLogOptions, dependencies: LogDependencies): Promise<Log> {
+  const { fileSystem } = dependencies;
+  const topicId = readPartitionMetadata(options.directory, fileSystem);
+  const names = fileSystem.list(options.directory).map((entry) => entry.name);
+  const core = newCore(options, topicId, names, dependencies);
+  await recover(core, {
+    recoveryPoint: options.recoveryPoint ?? 0,
+    startOffset: options.startOffset ?? 0,
+    cleanShutdown: options.cleanShutdown ?? false,
+    onProgress: options.onProgress,
+  });
+  return new Log(core);
+}
+
+/** Creates a log in a directory that does not exist or is empty. Throws the system's error and leaves nothing behind. */
+export function createLog(options: CreateLogOptions, dependencies: LogDependencies): Log {
+  const { fileSystem } = dependencies;
+  const { directory, topicId, startOffset = 0 } = options;
+  fileSystem.makeDirectory(directory);
+  try {
+    if (topicId !== undefined) writePartitionMetadata(directory, topicId, fileSystem);
+    const core = newCore(options, topicId, [], dependencies);
+    core.segments = [createSegment(core, startOffset)];
+    core.startOffset = startOffset;
+    core.endOffset = startOffset;
+    core.recoveryPoint = startOffset;
+    core.flushRequestedTo = startOffset;
+    core.highWatermark = startOffset;
+    core.producers.reset(startOffset);
+    if (topicId !== undefined) syncMetadata(core, topicId);
+    return new Log(core);
+  } catch (error) {
+    void fileSystem.removeTree(directory).catch((cause: unknown) => {
+      dependencies.logger.warn('A directory that could not be used stays behind', {
+        directory,
+        error: messageOf(cause),
+      });
+    });
+    throw error;
+  }
+}
+
+function newCore(
+  options: LogOptions,
+  topicId: Uuid | undefined,
+  names: readonly string[],
+  dependencies: LogDependencies,
+): LogCore {
+  const { fileSystem } = dependencies;
+  return new LogCore(
+    {
+      directory: options.directory,
+      topic: options.topic,
+      partition: options.partition,
+      topicId,
+      config: options.config,
+      producerIdExpirationMs: options.producerIdExpirationMs ?? DAY_MS,
+      epochs: (place) => new LeaderEpochs(place, fileSystem),
+      snapshots: (place) => new SnapshotFiles({ place, names }, fileSystem),
+    },
+    dependencies,
+  );
+}
+
+function syncMetadata(core: LogCore, topicId: Uuid): void {
+  core.metadataDurable = syncPartitionMetadata(core.place.path, topicId, core.fileSystem);
+  // Whoever flushes awaits it; until then a failure must not count as unhandled.
+  core.metadataDurable.catch(() => undefined);
+}
+
+export class Log {
+  readonly #core: LogCore;
+  readonly #flush: LogFlush;
+
+  /** Use `openLog` or `createLog`. */
+  constructor(core: LogCore) {
+    this.#core = core;
+    this.#flush = new LogFlush(core);
+  }
+
+  get topic(): string {
+    return this.#core.topic;
+  }
+
+  get partition(): number {
+    return this.#core.partition;
+  }
+
+  /** Undefined for a directory that no topic id was written to. */
+  get topicId(): Uuid | undefined {
+    return this.#core.topicId;
+  }
+
+  /** Path of the partition's directory; another one after a rename. */
+  get directory(): string {
+    return this.#core.place.path;
+  }
+
+  get config(): LogConfig {
+    return this.#core.config;
+  }
+
+  /** Offset of the first record that may be read. */
+  get startOffset(): Offset {
+    return this.#core.startOffset;
+  }
+
+  /** Offset that the next record gets. */
+  get endOffset(): Offset {
+    return this.#core.endOffset;
+  }
+
+  /** Everything below is durable. */
+  get recoveryPoint(): Offset {
+    return this.#core.recoveryPoint;
+  }
+
+  /** What `updateHighWatermark` was told last; the start offset before that. */
+  get highWatermark(): Offset {
+    return this.#core.highWatermark;
+  }
+
+  /** Bytes of all segments. */
+  get size(): number {
+    return this.#core.sizeBytes;
+  }
+
+  get segmentCount(): number {
+    return this.#core.segments.length;
+  }
+
+  /** First offset of the oldest segment: below `startOffset` where records were deleted inside it. */
+  get firstSegmentOffset(): Offset {
+    return this.#core.segments[0]!.baseOffset;
+  }
+
+  /**
+   * Below it every transaction is decided and its marker replicated. The end offset where none is open: a reader of
+   * committed records stops at the lower of this and the high watermark.
+   */
+  get lastStableOffset(): Offset {
+    const unstable = this.#core.producers.firstUnstableOffset;
+    return unstable === undefined ? this.#core.endOffset : Math.max(unstable, this.#core.startOffset);
+  }
+
+  /** Newest leader epoch that a record or `assignEpochStart` told of; -1 for none. */
+  get latestEpoch(): LeaderEpoch {
+    return this.#core.epochs.latest;
+  }
+
+  /** Whether an I/O error took the log out of service. */
+  get offline(): boolean {
+    return this.#core.failure !== undefined;
+  }
+
+  /** That error. */
+  get failure(): Error | undefined {
+    return this.#core.failure;
+  }
+
+  /** Set what should be told of this log. */
+  get listeners(): LogListeners {
+    return this.#core.listeners;
+  }
+
+  /**
+   * Appends batches that have no offsets yet. Patches `batches` in place. Refusals are Kafka's error codes;
+   * KAFKA_STORAGE_ERROR means that nothing was written.
+   */
+  appendAsLeader(batches: Buffer, options: LeaderAppendOptions): AppendOutcome {
+    return appendAsLeader({ core: this.#core, flush: this.#flush }, batches, options);
+  }
+
+  /** Appends batches as a leader's log has them. OFFSET_OUT_OF_RANGE where they begin before this log's end. */
+  appendAsFollower(batches: Buffer, options: FollowerAppendOptions = {}): AppendOutcome {
+    return appendAsFollower({ core: this.#core, flush: this.#flush }, batches, options);
+  }
+
+  /** The bytes that answer a fetch at `offset`. OFFSET_OUT_OF_RANGE outside of start offset to end offset. */
+  read(offset: Offset, options: ReadOptions): ReadOutcome {
+    return read(this.#core, offset, options);
+  }
+
+  /** Undefined where a read at `offset` needs no disk; otherwise a promise of that. Never rejects. */
+  warm(offset: Offset): Promise<void> | undefined {
+    return warm(this.#core, offset);
+  }
+
+  /** The first record with `timestamp` or a later one, below `upTo`. Rejects with SluiceError STORAGE_FAILED. */
+  async offsetForTimestamp(timestamp: Timestamp, upTo: Offset): Promise<TimestampedOffset | undefined> {
+    return this.#search(() => offsetForTimestamp(this.#core, timestamp, upTo));
+  }
+
+  /** The first record with the largest timestamp. Rejects with SluiceError STORAGE_FAILED. */
+  async maxTimestampOffset(): Promise<TimestampedOffset | undefined> {
+    return this.#search(() => maxTimestampOffset(this.#core));
+  }
+
+  async #search(search: () => Promise<TimestampedOffset | undefined>): Promise<TimestampedOffset | undefined> {
+    if (!this.#core.isUsable) throw this.#core.unusableError();
+    try {
+      return await search();
+    } catch (error) {
+      this.#core.logger.error('Cannot search by timestamp', { error: messageOf(error) });
+      throw this.#core.unusableError();
+    }
+  }
+
+  /** The last epoch up to `epoch` and the offset where it ends; (-1, -1) where unknown. */
+  endOffsetForEpoch(epoch: LeaderEpoch): { readonly epoch: LeaderEpoch; readonly offset: Offset } {
+    return this.#core.epochs.endOffsetFor(epoch, this.#core.endOffset);
+  }
+
+  /** Epoch of the record at `offset`, or -1. */
+  epochAt(offset: Offset): LeaderEpoch {
+    return this.#core.epochs.epochOf(offset);
+  }
+
+  /** A leader's first act: its epoch begins at `offset`. */
+  assignEpochStart(epoch: LeaderEpoch, offset: Offset): void {
+    this.#core.epochs.assign(epoch, offset);
+  }
+
+  /** Everything below `offset` is replicated. May go back, after a truncation. */
+  updateHighWatermark(offset: Offset): void {
+    this.#core.highWatermark = offset;
+    this.#core.producers.replicatedUpTo(offset);
+  }
+
+  /** Makes the log end at `offset` or at the batch boundary before it; false where it did already. */
+  truncateTo(offset: Offset): boolean {
+    return this.#change('truncate the log', () => truncateTo(this.#core, offset));
+  }
+
+  /** Drops every record; the next one gets `offset`. */
+  truncateFullyAndStartAt(offset: Offset, startOffset?: Offset): void {
+    this.#change('truncate the log', () => truncateFullyAndStartAt(this.#core, offset, startOffset));
+  }
+
+  #change<Result>(doing: string, change: () => Result): Result {
+    if (!this.#core.isUsable) throw this.#core.unusableError();
+    try {
+      return change();
+    } catch (error) {
+      // Files and memory may disagree half-way: no error passes by itself here.
+      this.#core.fail(error, doing);
+      throw this.#core.unusableError();
+    }
+  }
+
+  /**
+   * Records below `offset` may not be read any more. OFFSET_OUT_OF_RANGE above the high watermark; NONE also where the
+   * log starts there or later already.
+   */
+  advanceStartOffset(offset: Offset): ErrorCode {
+    const core = this.#core;
+    if (!core.isUsable) return ErrorCode.KAFKA_STORAGE_ERROR;
+    if (offset > core.highWatermark) return ErrorCode.OFFSET_OUT_OF_RANGE;
+    if (offset <= core.startOffset) return ErrorCode.NONE;
+    core.startOffset = offset;
+    startMoved(core);
+    return ErrorCode.NONE;
+  }
+
+  /** Resolves when all that is appended now is durable. Rejects with SluiceError STORAGE_FAILED. */
+  flush(): Promise<void> {
+    return this.#flush.flush();
+  }
+
+  /** When the log was made durable last, on the monotonic clock. */
+  get lastFlushMs(): number {
+    return this.#core.lastFlushMs;
+  }
+
+  /** Begins a new segment at the log's end. Throws SluiceError STORAGE_FAILED or the system's error of a full disk. */
+  roll(): void {
+    if (!this.#core.isUsable) throw this.#core.unusableError();
+    try {
+      roll(this.#core, this.#core.endOffset);
+    } catch (error) {
+      this.#core.noteError(error, 'roll the log');
+      throw error;
+    }
+  }
+
+  /** Deletes segments by the topic's retention; returns how many. */
+  applyRetention(nowMs: Timestamp): number {
+    return applyRetention(this.#core, nowMs);
+  }
+
+  /** Takes effect with the next append, roll or retention. */
+  setConfig(config: LogConfig): void {
+    this.#core.config = config;
+  }
+
+  setTopicId(topicId: Uuid): void {
+    this.#core.topicId = topicId;
+    writePartitionMetadata(this.directory, topicId, this.#core.fileSystem);
+    syncMetadata(this.#core, topicId);
+  }
+
+  producers(): ActiveProducer[] {
+    return this.#core.producers.describe();
+  }
+
+  /** Forgets producers that have been idle for longer than the configured time. */
+  expireProducers(nowMs: Timestamp): void {
+    this.#core.producers.expire(nowMs, this.#core.producerIdExpirationMs);
+  }
+
+  /** For the owner of the directory, before or after it renames it. Open files stay open. */
+  directoryRenamed(directory: string): void {
+    this.#core.place.path = directory;
+  }
+
+  /** Takes the log out of service because of an error elsewhere on its disk. */
+  fail(error: Error): void {
+    this.#core.fail(error, 'use the log directory');
+  }
+
+  /**
+   * Makes everything durable, writes a producer snapshot, and closes the files once their readers are done. Rejects with
+   * SluiceError STORAGE_FAILED; files are closed then too, and the stop was not a clean one.
+   */
+  async close(): Promise<void> {
+    const core = this.#core;
+    if (core.closed) return;
+    try {
+      if (core.failure !== undefined) throw core.unusableError();
+      core.active.finishIndexes();
+      if (core.endOffset > (core.snapshots.latest ?? -1)) core.snapshots.write(core.endOffset, core.producers.entries);
+      await this.flush();
+    } catch (error) {
+      core.fail(error, 'close the log');
+      throw core.unusableError();
+    } finally {
+      this.abandon();
+    }
+  }
+
+  /** Closes the files without writing anything: for a log that is deleted, or whose disk failed. */
+  abandon(): void {
+    const core = this.#core;
+    if (core.closed) return;
+    core.closed = true;
+    for (const segment of core.segments) segment.retire();
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * A bounded number of open descriptors for any number of files. A file is opened when it is used and closed again
+ * when others need its place (second chance, so that a use costs one assignment). A borrowed file is never closed:
+ * a reply that still leaves the process keeps its segment readable even when that was deleted meanwhile.
+ */
+import { assert } from '../base/assert.ts';
+import type { FileHandle, FileSystem } from '../base/file-system.ts';
+
+/** Where a log's files lie; one object a log, so that renaming a directory moves all of them at once. */
+export interface Place {
+  path: string;
+}
+
+/** Fewer than this could close a file under the synchronous run that uses it. */
+const SMALLEST_LIMIT = 16;
+
+export class OpenFiles {
+  readonly #fileSystem: FileSystem;
+  readonly #limit: number;
+  readonly #open = new Set<FileSlot>();
+
+  constructor(options: { readonly limit: number }, dependencies: { readonly fileSystem: FileSystem }) {
+    this.#limit = Math.max(SMALLEST_LIMIT, options.limit);
+    this.#fileSystem = dependencies.fileSystem;
+  }
+
+  /** A file that is opened on first use; created where it is absent. */
+  slot(place: Place, name: string): FileSlot {
+    return new FileSlot(this, place, name);
+  }
+
+  /** Files open at this moment. */
+  get count(): number {
+    return this.#open.size;
+  }
+
+  /** For slots only. */
+  openFor(slot: FileSlot): FileHandle {
+    if (this.#open.size >= this.#limit) this.#makeRoom();
+    const handle = this.#fileSystem.open(slot.path);
+    this.#open.add(slot);
+    return handle;
+  }
+
+  /** For slots only. */
+  closed(slot: FileSlot): void {
+    this.#open.delete(slot);
+  }
+
+  #makeRoom(): void {
+    // Two rounds: the first may only take second chances away. All borrowed: the limit gives way rather than a reader.
+    let candidates = 2 * this.#open.size;
+    for (const slot of this.#open) {
+      if (candidates-- <= 0 || this.#open.size < this.#limit) return;
+      if (slot.mayClose()) {
+        slot.close();
+      } else {
+        this.#open.delete(slot);
+        this.#open.add(slot);
+      }
+    }
+  }
+}
+
+export class FileSlot {
+  readonly #files: OpenFiles;
+  readonly #place: Place;
+  readonly #name: string;
+  #handle: FileHandle | undefined;
+  #borrowed = 0;
+  #usedSince = false;
+  #retired = false;
+
+  /** Use `OpenFiles.slot`. */
+  constructor(files: OpenFiles, place: Place, name: string) {
+    this.#files = files;
+    this.#place = place;
+    this.#name = name;
+  }
+
+  get isRetired(): boolean {
+    return this.#retired;
+  }
+
+  get path(): string {
+    return `${this.#place.path}/${this.#name}`;
+  }
+
+  /** The open file, for this synchronous run only. */
+  use(): FileHandle {
+    this.#usedSince = true;
+    if (this.#handle === undefined) {
+      // Opening would create the file again under the name that it had.
+      assert(!this.#retired, `${this.#name} is not used after it was given up`);
+      this.#handle = this.#files.openFor(this);
+    }
+    return this.#handle;
+  }
+
+  /** The open file, kept open until `giveBack` was called as often as `borrow`. */
+  borrow(): FileHandle {
+    const handle = this.use();
+    this.#borrowed++;
+    return handle;
+  }
+
+  giveBack(): void {
+    assert(this.#borrowed > 0, 'a file is given back once for each time it was borrowed');
+    this.#borrowed--;
+    if (this.#retired && this.#borrowed === 0) this.close();
+  }
+
+  /** Nobody will use the file again: closes it now, or when the last borrower is done. */
+  retire(): void {
+    this.#retired = true;
+    if (this.#borrowed === 0) this.close();
+  }
+
+  /** For `OpenFiles`: whether the file was not used since it was asked last. */
+  mayClose(): boolean {
+    if (this.#borrowed > 0) return false;
+    const idle = !this.#usedSince;
+    this.#usedSince = false;
+    return idle;
+  }
+
+  close(): void {
+    if (this.#handle === undefined) return;
+    const handle = this.#handle;
+    this.#handle = undefined;
+    this.#files.closed(this);
+    handle.close();
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * Rebuilds a log's producers from the newest snapshot that can be read and the batches after it. Only headers are read,
+ * and markers whole.
+ */
+import type { Offset } from '../base/units.ts';
+import { attributes, BATCH_HEADER_BYTES, baseOffset, batchBytes, isControl, lastOffset } from '../records/batch.ts';
+import { BatchCursor, nextBatch, nextBatchAsync } from './batch-cursor.ts';
+import type { LogCore } from './log-core.ts';
+import { isExpired } from './producer-state.ts';
+import type { Segment } from './segment.ts';
+
+/** In this turn: for truncation, where what must be read ends within one segment as a rule. */
+export function rebuildProducers(core: LogCore, upTo: Offset): void {
+  loadSnapshot(core, upTo);
+  for (const segment of segmentsToReplay(core, upTo)) {
+    const cursor = cursorOver(core, segment);
+    while (nextBatch(cursor, segment.file.use()) && replay(core, cursor, upTo));
+  }
+  core.producers.endOffset = upTo;
+}
+
+/** Off the event loop: for start. */
+export async function rebuildProducersAsync(core: LogCore, upTo: Offset): Promise<void> {
+  loadSnapshot(core, upTo);
+  for (const segment of segmentsToReplay(core, upTo)) {
+    const cursor = cursorOver(core, segment);
+    const file = segment.borrow();
+    try {
+      while ((await nextBatchAsync(cursor, file)) && replay(core, cursor, upTo));
+    } finally {
+      segment.file.giveBack();
+    }
+  }
+  core.producers.endOffset = upTo;
+}
+
+function loadSnapshot(core: LogCore, upTo: Offset): void {
+  const { snapshots, producers, startOffset } = core;
+  snapshots.removeWhere((offset) => offset > upTo || offset <= startOffset);
+  const snapshot = snapshots.readLatest();
+  if (snapshot === undefined) {
+    producers.reset(Math.min(startOffset, upTo));
+    return;
+  }
+  const now = core.clock.wallMs();
+  producers.reset(
+    snapshot.offset,
+    snapshot.entries.filter((entry) => !isExpired(entry, now, core.producerIdExpirationMs)),
+  );
+}
+
+function segmentsToReplay(core: LogCore, upTo: Offset): Segment[] {
+  const from = core.producers.endOffset;
+  if (from >= upTo) return [];
+  return core.segments.slice(Math.max(0, core.segmentIndexOf(from))).filter((segment) => segment.baseOffset < upTo);
+}
+
+function cursorOver(core: LogCore, segment: Segment): BatchCursor {
+  const from = core.producers.endOffset;
+  // The index of the first segment only is worth its loading: the others are read from their start.
+  const position = from > segment.baseOffset ? segment.offsetIndex.positionFor(from) : 0;
+  return new BatchCursor({ from: position, to: segment.size, windowBytes: 2 ** 18, need: markersWhole });
+}
+
+function markersWhole(bytes: Buffer, at: number): number {
+  return isControl(attributes(bytes, at)) ? batchBytes(bytes, at) : BATCH_HEADER_BYTES;
+}
+
+/** Takes in the batch at hand; false where it lies at `upTo` or after. */
+function replay(core: LogCore, { bytes, at }: BatchCursor, upTo: Offset): boolean {
+  if (baseOffset(bytes, at) >= upTo) return false;
+  if (lastOffset(bytes, at) >= core.producers.endOffset) core.producers.apply(bytes, at);
+  return true;
+}

@@ -1,0 +1,241 @@
+/**
+ * Opens what lies in a partition's directory. After a clean stop the files are taken at their word. After any other,
+ * every batch from the recovery point on is checked, the log is cut at the first bad one, and indexes, epochs and
+ * producers are built again from what remains. A missing or broken index alone is no reason to cut anything.
+ */
+import { messageOf } from '../base/errors.ts';
+import type { Offset } from '../base/units.ts';
+import * as batch from '../records/batch.ts';
+import { crc32c } from '../records/crc32c.ts';
+import { BatchCursor, nextBatch, nextBatchAsync } from './batch-cursor.ts';
+import { settleInterruptedSwap } from './interrupted-swap.ts';
+import type { LogCore } from './log-core.ts';
+import {
+  DELETED_SUFFIX,
+  LOG_SUFFIX,
+  OFFSET_INDEX_SUFFIX,
+  offsetFileName,
+  offsetOfFileName,
+  TIME_INDEX_SUFFIX,
+  TRANSACTION_INDEX_SUFFIX,
+} from './log-files.ts';
+import { discard } from './log-retention.ts';
+import { createSegment } from './log-roll.ts';
+import { OFFSET_ENTRY_BYTES } from './offset-index.ts';
+import { rebuildProducersAsync } from './producer-replay.ts';
+import type { Segment } from './segment.ts';
+import { TIME_ENTRY_BYTES } from './time-index.ts';
+
+export interface RecoveryOptions {
+  /** From recovery-point-offset-checkpoint. */
+  readonly recoveryPoint: Offset;
+  /** From log-start-offset-checkpoint. */
+  readonly startOffset: Offset;
+  readonly cleanShutdown: boolean;
+  /** Called after each segment that had to be checked. */
+  readonly onProgress?: (segmentsLeft: number) => void;
+}
+
+/** Bytes read at once while checking. */
+const CHECK_WINDOW_BYTES = 2 ** 20;
+
+/** Fills an empty core from its directory. Rejects with the system's error. */
+export async function recover(core: LogCore, options: RecoveryOptions): Promise<void> {
+  removeDeleted(core);
+  settleInterruptedSwap(core.place.path, core.fileSystem);
+  core.startOffset = options.startOffset;
+  core.recoveryPoint = options.recoveryPoint;
+  const epochsKnown = loadEpochs(core);
+  core.segments = loadSegments(core);
+  if (core.segments.length > 0) core.startOffset = Math.max(core.startOffset, core.segments[0]!.baseOffset);
+  if (!epochsKnown) await readEpochs(core);
+  const unchecked = await firstUnchecked(core, options);
+  if (unchecked < core.segments.length) await checkFrom(core, unchecked, options);
+  else await loadClean(core);
+  if (core.segments.length > 0 && core.endOffset < core.startOffset) dropAll(core);
+  if (core.segments.length === 0) startEmpty(core);
+  finish(core, options);
+}
+
+function removeDeleted(core: LogCore): void {
+  for (const { name, directory } of core.fileSystem.list(core.place.path)) {
+    if (!directory && name.endsWith(DELETED_SUFFIX) && !name.endsWith(`.checkpoint${DELETED_SUFFIX}`)) {
+      core.fileSystem.remove(`${core.place.path}/${name}`);
+    }
+  }
+}
+
+/** False where the file cannot be understood: the batches then tell the epochs. */
+function loadEpochs(core: LogCore): boolean {
+  try {
+    core.epochs.load();
+    return true;
+  } catch (error) {
+    core.logger.warn('The leader epochs are read from the batches', { error: messageOf(error) });
+    return false;
+  }
+}
+
+function loadSegments(core: LogCore): Segment[] {
+  const { fileSystem, place } = core;
+  const bases: Offset[] = [];
+  const names = new Set(fileSystem.list(place.path).map((entry) => entry.name));
+  for (const name of names) {
+    const base = offsetOfFileName(name, LOG_SUFFIX);
+    if (base !== undefined) bases.push(base);
+    else removeOrphan(core, name, names);
+  }
+  bases.sort((left, right) => left - right);
+  return bases.map((base) => {
+    const size = (suffix: string): number => fileSystem.sizeOf(`${place.path}/${offsetFileName(base, suffix)}`) ?? -1;
+    const bytes = { log: size(LOG_SUFFIX), offsetIndex: size(OFFSET_INDEX_SUFFIX), timeIndex: size(TIME_INDEX_SUFFIX) };
+    const broken = bytes.offsetIndex % OFFSET_ENTRY_BYTES !== 0 || bytes.timeIndex % TIME_ENTRY_BYTES !== 0;
+    if (!broken) return core.segmentOf(base, bytes);
+    const segment = core.segmentOf(base, { log: bytes.log, offsetIndex: 0, timeIndex: 0 });
+    segment.distrustIndexes();
+    return segment;
+  });
+}
+
+function removeOrphan(core: LogCore, name: string, names: ReadonlySet<string>): void {
+  for (const suffix of [OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX]) {
+    const base = offsetOfFileName(name, suffix);
+    if (base === undefined || names.has(offsetFileName(base, LOG_SUFFIX))) continue;
+    core.logger.warn('An index without a segment is removed', { file: name });
+    core.fileSystem.remove(`${core.place.path}/${name}`);
+  }
+}
+
+async function readEpochs(core: LogCore): Promise<void> {
+  for (const segment of core.segments) {
+    const cursor = new BatchCursor({ from: 0, to: segment.size });
+    const file = segment.borrow();
+    try {
+      while (await nextBatchAsync(cursor, file)) noteEpoch(core, cursor);
+    } finally {
+      segment.file.giveBack();
+    }
+  }
+}
+
+/** Batches of an epoch that is known tell nothing new; only its first one gives it its start. */
+function noteEpoch(core: LogCore, { bytes, at }: BatchCursor): void {
+  const epoch = batch.leaderEpoch(bytes, at);
+  if (epoch > core.epochs.latest) core.epochs.assign(epoch, batch.baseOffset(bytes, at));
+}
+
+/** The first segment whose batches must be checked; past the last one where none must. */
+async function firstUnchecked(core: LogCore, options: RecoveryOptions): Promise<number> {
+  const { segments } = core;
+  if (segments.length === 0) return 0;
+  const first = options.cleanShutdown ? segments.length : Math.max(0, core.segmentIndexOf(options.recoveryPoint));
+  for (const segment of segments.slice(0, first)) {
+    if (segment.hasIndexes) continue;
+    core.logger.warn('The indexes of a segment are built again', { segment: segment.baseOffset });
+    segment.rebuildIndexes(core.config.indexIntervalBytes);
+  }
+  // A stop that was clean leaves no bytes that are no batch: then it was not.
+  return first === segments.length && !endsWithBatch(core) ? segments.length - 1 : first;
+}
+
+/** Sets the log's end by the last segment's batches; false where the file holds anything else after them. */
+function endsWithBatch(core: LogCore): boolean {
+  const { active } = core;
+  let from = active.offsetIndex.lastPosition();
+  if (from >= active.size && active.size > 0) {
+    active.rebuildIndexes(core.config.indexIntervalBytes);
+    from = active.offsetIndex.lastPosition();
+  }
+  const cursor = new BatchCursor({ from, to: active.size });
+  core.endOffset = active.baseOffset;
+  while (nextBatch(cursor, active.file.use())) core.endOffset = batch.lastOffset(cursor.bytes, cursor.at) + 1;
+  return cursor.position === active.size;
+}
+
+async function loadClean(core: LogCore): Promise<void> {
+  if (core.segments.length === 0) return;
+  core.recoveryPoint = core.endOffset;
+  await rebuildProducersAsync(core, core.endOffset);
+}
+
+async function checkFrom(core: LogCore, first: number, options: RecoveryOptions): Promise<void> {
+  await rebuildProducersAsync(core, core.segments[first]!.baseOffset);
+  core.endOffset = core.segments[first]!.baseOffset;
+  for (let index = first; index < core.segments.length; index++) {
+    const segment = core.segments[index]!;
+    core.endOffset = segment.baseOffset;
+    if (index > first) core.snapshots.write(segment.baseOffset, core.producers.entries);
+    const cutBytes = await checkSegment(core, segment);
+    if (cutBytes > 0) {
+      const doomed = core.segments.slice(index + 1);
+      core.logger.warn('The log is cut at the first bytes that are no batch', {
+        endOffset: core.endOffset,
+        cutBytes,
+        segmentsDropped: doomed.length,
+      });
+      core.segments = core.segments.slice(0, index + 1);
+      discard(core, doomed);
+    }
+    options.onProgress?.(core.segments.length - index - 1);
+  }
+}
+
+/** Keeps the run of good batches at the segment's start; returns how many bytes had to be cut off behind it. */
+async function checkSegment(core: LogCore, segment: Segment): Promise<number> {
+  const fileBytes = segment.size;
+  const { indexIntervalBytes } = core.config;
+  const cursor = new BatchCursor({ from: 0, to: fileBytes, windowBytes: CHECK_WINDOW_BYTES, need: batch.batchBytes });
+  segment.clearIndexes();
+  const file = segment.borrow();
+  try {
+    while ((await nextBatchAsync(cursor, file)) && isGood(core, segment, cursor)) {
+      segment.added(cursor.bytes, cursor.at, indexIntervalBytes);
+      noteEpoch(core, cursor);
+      const completed = core.producers.apply(cursor.bytes, cursor.at);
+      core.endOffset = batch.lastOffset(cursor.bytes, cursor.at) + 1;
+      if (completed !== undefined) core.listeners.onTransactionCompleted?.(segment, completed);
+    }
+    if (segment.size < fileBytes) file.truncateSync(segment.size);
+  } finally {
+    segment.file.giveBack();
+  }
+  segment.finishIndexes();
+  segment.dirty = true;
+  return fileBytes - segment.size;
+}
+
+function isGood(core: LogCore, segment: Segment, { bytes, at, size }: BatchCursor): boolean {
+  const base = batch.baseOffset(bytes, at);
+  if (base < core.endOffset || !Number.isSafeInteger(base) || batch.lastOffsetDelta(bytes, at) < 0) return false;
+  if (!segment.canHold(batch.lastOffset(bytes, at))) return false;
+  return crc32c(bytes, at + batch.CRC_FROM, at + size) === batch.storedCrc(bytes, at);
+}
+
+/** The checkpoint says that everything in the files was deleted: somebody put an older directory in place. */
+function dropAll(core: LogCore): void {
+  core.logger.warn('All segments lie below the log start offset and are dropped', { startOffset: core.startOffset });
+  const doomed = core.segments;
+  core.segments = [];
+  discard(core, doomed);
+  core.epochs.clear();
+  core.snapshots.removeWhere(() => true);
+}
+
+function startEmpty(core: LogCore): void {
+  core.segments = [createSegment(core, core.startOffset)];
+  core.endOffset = core.startOffset;
+  core.producers.reset(core.startOffset);
+}
+
+function finish(core: LogCore, options: RecoveryOptions): void {
+  core.recoveryPoint = Math.min(options.cleanShutdown ? core.recoveryPoint : options.recoveryPoint, core.endOffset);
+  core.flushRequestedTo = core.recoveryPoint;
+  core.highWatermark = core.startOffset;
+  core.producers.endOffset = core.endOffset;
+  core.epochs.truncateFromEnd(core.endOffset);
+  core.epochs.truncateFromStart(core.startOffset);
+  core.snapshots.removeStrays(new Set(core.segments.map((segment) => segment.baseOffset)), core.active.baseOffset);
+  // What an append asks the active segment for must need no disk.
+  core.active.largest();
+  core.active.timeIndex.lastTimestamp();
+}
