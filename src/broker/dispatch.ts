@@ -1,0 +1,70 @@
+/**
+ * From a frame to its reply: header, version, decoding, the handler, encoding. What cannot be understood closes the
+ * connection with one log line, as Kafka does; only ApiVersions answers a version it does not know, since clients
+ * begin with it.
+ */
+
+import { messageOf } from '../base/errors.ts';
+import type { ReplyPart } from '../base/file-region.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Connection, RequestHandler } from '../network/connection.ts';
+import type { Reply } from '../network/reply-queue.ts';
+import { apiVersions } from '../protocol/apis/api-versions.ts';
+import { ErrorCode } from '../protocol/error-codes.ts';
+import { decodeRequestBody, decodeRequestHeader, encodeResponseFrame, type RequestHeader } from '../protocol/frames.ts';
+import { includesVersion } from '../protocol/versions.ts';
+import { cancellationOf } from './cancellation.ts';
+import { CLOSE, type Handler, NO_REPLY, type Outcome } from './handler.ts';
+
+/** Builds the function that answers frames from the handler table. */
+export function createDispatch(handlers: readonly Handler[], logger: Logger): RequestHandler {
+  const byKey: (Handler | undefined)[] = [];
+  for (const handler of handlers) byKey[handler.api.key] = handler;
+
+  const flexibleFor = (apiKey: number, apiVersion: number): boolean | undefined => {
+    const api = byKey[apiKey]?.api;
+    return api === undefined ? undefined : includesVersion(api.request.flexible, apiVersion);
+  };
+
+  const refuse = (connection: Connection, why: string): Reply => {
+    logger.warn(`closing a connection: ${why}`, { peer: connection.remoteAddress });
+    return 'close';
+  };
+
+  return (frame, connection) => {
+    let header: RequestHeader;
+    let request: unknown;
+    let handler: Handler | undefined;
+    try {
+      header = decodeRequestHeader(frame, flexibleFor);
+      handler = byKey[header.apiKey];
+      if (handler === undefined) return refuse(connection, `API key ${header.apiKey} is not served`);
+      if (!includesVersion(handler.api.request.versions, header.apiVersion)) {
+        if (handler.api.key === apiVersions.key) return unknownApiVersions(header);
+        return refuse(connection, `${handler.api.name} version ${header.apiVersion} is not served`);
+      }
+      request = decodeRequestBody(handler.api, header.apiVersion, frame, header.bodyAt);
+    } catch (error) {
+      return refuse(connection, `malformed request: ${messageOf(error)}`);
+    }
+    const { api } = handler;
+    const finish = (outcome: Outcome<unknown>): Reply => replyOf(api, header, outcome);
+    const outcome = handler.handle(request, { header, connection, cancellation: cancellationOf(connection) });
+    return outcome instanceof Promise ? outcome.then(finish) : finish(outcome);
+  };
+}
+
+function replyOf(api: Handler['api'], header: RequestHeader, outcome: Outcome<unknown>): Reply {
+  if (outcome === NO_REPLY) return 'none';
+  if (outcome === CLOSE) return 'close';
+  return encodeResponseFrame(api, header.apiVersion, header.correlationId, outcome as Record<string, unknown>);
+}
+
+/** Version 0 of the reply, which every client reads, naming only the range of ApiVersions itself (KIP-511). */
+function unknownApiVersions(header: RequestHeader): readonly ReplyPart[] {
+  const { from, to } = apiVersions.request.versions;
+  return encodeResponseFrame(apiVersions, 0, header.correlationId, {
+    errorCode: ErrorCode.UNSUPPORTED_VERSION,
+    apiKeys: [{ apiKey: apiVersions.key, minVersion: from, maxVersion: to }],
+  });
+}

@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { systemClock } from '../base/clock.ts';
+import { seededRandom } from '../base/random.ts';
+import { ZERO_UUID } from '../base/uuid.ts';
+import { ErrorCode } from '../protocol/error-codes.ts';
+import { FetchSessions, type FetchTarget, type PartitionNews, type SessionRequest } from './fetch-sessions.ts';
+
+let nowMs = 0;
+const clock = { ...systemClock, monotonicMs: () => nowMs };
+
+function sessions(maxSessions = 10): FetchSessions {
+  return new FetchSessions({ maxSessions }, { clock, random: seededRandom(7) });
+}
+
+function target(topic: string, partition = 0, offset = 0): FetchTarget {
+  return { topic, topicId: ZERO_UUID, partition, offset, maxBytes: 1024, currentLeaderEpoch: -1, lastFetchedEpoch: -1 };
+}
+
+function request(parts: Partial<SessionRequest>): SessionRequest {
+  return { sessionId: 0, sessionEpoch: 0, usesTopicIds: false, targets: [], forgotten: [], ...parts };
+}
+
+function news(parts: Partial<PartitionNews> = {}): PartitionNews {
+  return { errorCode: ErrorCode.NONE, highWatermark: 0, startOffset: 0, bytes: 0, diverging: false, ...parts };
+}
+
+function open(cache: FetchSessions, targets: readonly FetchTarget[]): number {
+  return cache.begin(request({ targets })).conclude(targets.map(() => news())).sessionId;
+}
+
+describe('fetch sessions', () => {
+  it('give no session to a request that wants none', () => {
+    const cache = sessions();
+    const context = cache.begin(request({ sessionEpoch: -1, targets: [target('a')] }));
+    assert.equal(context.conclude([news()]).sessionId, 0);
+    assert.equal(cache.size, 0);
+  });
+
+  it('remember partitions, so that a later request names none and the reply tells only news', () => {
+    const cache = sessions();
+    const sessionId = open(cache, [target('a'), target('b')]);
+    const context = cache.begin(request({ sessionId, sessionEpoch: 1 }));
+    assert.deepEqual(
+      context.targets.map(({ topic }) => topic),
+      ['a', 'b'],
+    );
+    assert.deepEqual(context.conclude([news(), news({ highWatermark: 5 })]).include, [false, true]);
+    const quiet = cache.begin(request({ sessionId, sessionEpoch: 2 }));
+    assert.deepEqual(quiet.conclude([news(), news({ highWatermark: 5 })]).include, [false, false]);
+  });
+
+  it('take changed, added and forgotten partitions into account', () => {
+    const cache = sessions();
+    const sessionId = open(cache, [target('a'), target('b')]);
+    const context = cache.begin(
+      request({
+        sessionId,
+        sessionEpoch: 1,
+        targets: [target('a', 0, 9), target('c')],
+        forgotten: [{ topic: 'b', topicId: ZERO_UUID, partition: 0 }],
+      }),
+    );
+    assert.deepEqual(
+      context.targets.map(({ topic, offset }) => [topic, offset]),
+      [
+        ['a', 9],
+        ['c', 0],
+      ],
+    );
+  });
+
+  it('put a partition that was served last in line', () => {
+    const cache = sessions();
+    const sessionId = open(cache, [target('a'), target('b')]);
+    cache.begin(request({ sessionId, sessionEpoch: 1 })).conclude([news({ bytes: 10 }), news()]);
+    const next = cache.begin(request({ sessionId, sessionEpoch: 2 }));
+    assert.deepEqual(
+      next.targets.map(({ topic }) => topic),
+      ['b', 'a'],
+    );
+  });
+
+  it('tell a good state again after an error', () => {
+    const cache = sessions();
+    const sessionId = open(cache, [target('a')]);
+    const failed = cache.begin(request({ sessionId, sessionEpoch: 1 }));
+    assert.deepEqual(failed.conclude([news({ errorCode: ErrorCode.KAFKA_STORAGE_ERROR })]).include, [true]);
+    const healed = cache.begin(request({ sessionId, sessionEpoch: 2 }));
+    assert.deepEqual(healed.conclude([news()]).include, [true]);
+  });
+
+  it('refuse an unknown session, a wrong epoch and a change between names and ids', () => {
+    const cache = sessions();
+    const sessionId = open(cache, [target('a')]);
+    const codeOf = (parts: Partial<SessionRequest>) => cache.begin(request(parts)).errorCode;
+    assert.equal(codeOf({ sessionId: sessionId + 1, sessionEpoch: 1 }), ErrorCode.FETCH_SESSION_ID_NOT_FOUND);
+    assert.equal(codeOf({ sessionId, sessionEpoch: 2 }), ErrorCode.INVALID_FETCH_SESSION_EPOCH);
+    assert.equal(codeOf({ sessionId, sessionEpoch: 1, usesTopicIds: true }), ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR);
+  });
+
+  it('close when their last partition is forgotten', () => {
+    const cache = sessions();
+    const sessionId = open(cache, [target('a')]);
+    const forgotten = [{ topic: 'a', topicId: ZERO_UUID, partition: 0 }];
+    const context = cache.begin(request({ sessionId, sessionEpoch: 1, forgotten }));
+    assert.equal(context.conclude([]).sessionId, 0);
+    assert.equal(cache.size, 0);
+  });
+
+  it('are bounded: a full cache declines, unless one was idle for long', () => {
+    nowMs = 0;
+    const cache = sessions(2);
+    open(cache, [target('a')]);
+    open(cache, [target('b')]);
+    assert.equal(open(cache, [target('c')]), 0);
+    nowMs = 121_000;
+    assert.notEqual(open(cache, [target('c')]), 0);
+    assert.equal(cache.size, 2);
+  });
+});

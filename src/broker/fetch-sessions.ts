@@ -1,0 +1,231 @@
+/**
+ * Incremental fetch sessions (KIP-227): the broker remembers which partitions a consumer reads, requests name only
+ * what changed and replies carry only partitions with news. The cache is bounded; a client that gets no session
+ * (id 0) goes on with full fetches. Never reads data itself.
+ */
+import type { Clock } from '../base/clock.ts';
+import type { Random } from '../base/random.ts';
+import type { LeaderEpoch, Offset } from '../base/units.ts';
+import { type Uuid, ZERO_UUID } from '../base/uuid.ts';
+import { ErrorCode } from '../protocol/error-codes.ts';
+
+/** What a consumer asks of one partition. `topic` is undefined while its id is unknown here. */
+export interface FetchTarget {
+  readonly topic: string | undefined;
+  readonly topicId: Uuid;
+  readonly partition: number;
+  readonly offset: Offset;
+  readonly maxBytes: number;
+  readonly currentLeaderEpoch: LeaderEpoch;
+  readonly lastFetchedEpoch: LeaderEpoch;
+}
+
+export interface ForgottenPartition {
+  readonly topic: string | undefined;
+  readonly topicId: Uuid;
+  readonly partition: number;
+}
+
+/** What a reply says of a partition, as far as a session decides by it whether the client has to hear it. */
+export interface PartitionNews {
+  readonly errorCode: number;
+  readonly highWatermark: Offset;
+  readonly startOffset: Offset;
+  readonly bytes: number;
+  readonly diverging: boolean;
+}
+
+export interface SessionRequest {
+  readonly sessionId: number;
+  readonly sessionEpoch: number;
+  /** Fetch 13 and later name topics by id; a session keeps to the way it began with. */
+  readonly usesTopicIds: boolean;
+  readonly targets: readonly FetchTarget[];
+  readonly forgotten: readonly ForgottenPartition[];
+}
+
+/** The part that a session plays in one fetch. */
+export interface FetchContext {
+  readonly errorCode: ErrorCode;
+  /** All partitions to read, those remembered included. */
+  readonly targets: readonly FetchTarget[];
+  /**
+   * Ends the fetch: tells the session id to reply with and which of `targets` (same order as `news`) the reply must
+   * include.
+   */
+  conclude(news: readonly PartitionNews[]): { readonly sessionId: number; readonly include: readonly boolean[] };
+}
+
+interface RememberedPartition {
+  target: FetchTarget;
+  highWatermark: Offset;
+  startOffset: Offset;
+}
+
+interface Session {
+  readonly id: number;
+  readonly usesTopicIds: boolean;
+  readonly partitions: Map<string, RememberedPartition>;
+  epoch: number;
+  lastUsedMs: number;
+}
+
+const NO_SESSION = 0;
+/** A request with this epoch opens a session. */
+const INITIAL_EPOCH = 0;
+/** A request with this epoch is complete in itself and closes the session it names. */
+const FINAL_EPOCH = -1;
+const LAST_EPOCH = 2 ** 31 - 1;
+/** A session that was used within this time is not evicted for another. */
+const EVICTION_AGE_MS = 120_000;
+/** Partitions that one session may remember; a session that would grow beyond is dropped and its client starts anew. */
+const MAX_PARTITIONS_A_SESSION = 100_000;
+
+export class FetchSessions {
+  readonly #limits: { readonly maxSessions: number };
+  readonly #clock: Clock;
+  readonly #random: Random;
+  /** Least recently used first: a session that is used is put at the end. */
+  readonly #sessions = new Map<number, Session>();
+
+  constructor(
+    limits: { readonly maxSessions: number },
+    dependencies: { readonly clock: Clock; readonly random: Random },
+  ) {
+    this.#limits = limits;
+    this.#clock = dependencies.clock;
+    this.#random = dependencies.random;
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  begin(request: SessionRequest): FetchContext {
+    if (request.sessionEpoch === FINAL_EPOCH || request.sessionEpoch === INITIAL_EPOCH) {
+      this.#sessions.delete(request.sessionId);
+      return request.sessionEpoch === FINAL_EPOCH ? sessionless(request.targets) : this.#opening(request);
+    }
+    const session = this.#sessions.get(request.sessionId);
+    if (session === undefined) return failed(ErrorCode.FETCH_SESSION_ID_NOT_FOUND);
+    if (session.epoch !== request.sessionEpoch) return failed(ErrorCode.INVALID_FETCH_SESSION_EPOCH);
+    if (session.usesTopicIds !== request.usesTopicIds) return failed(ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR);
+    return this.#continuing(session, request);
+  }
+
+  #opening(request: SessionRequest): FetchContext {
+    return {
+      errorCode: ErrorCode.NONE,
+      targets: request.targets,
+      conclude: (news) => ({ sessionId: this.#open(request, news), include: news.map(() => true) }),
+    };
+  }
+
+  /** Remembers a new session and returns its id, or 0 where the cache is full of sessions in use. */
+  #open(request: SessionRequest, news: readonly PartitionNews[]): number {
+    const partitionCount = request.targets.length;
+    if (partitionCount === 0 || partitionCount > MAX_PARTITIONS_A_SESSION || !this.#makeRoom()) return NO_SESSION;
+    let id: number;
+    do id = 1 + this.#random.below(2 ** 31 - 1);
+    while (this.#sessions.has(id));
+    const partitions = new Map<string, RememberedPartition>();
+    request.targets.forEach((target, index) => {
+      partitions.set(keyOf(target, request.usesTopicIds), remember(target, news[index]!));
+    });
+    const lastUsedMs = this.#clock.monotonicMs();
+    this.#sessions.set(id, { id, usesTopicIds: request.usesTopicIds, partitions, epoch: 1, lastUsedMs });
+    return id;
+  }
+
+  #makeRoom(): boolean {
+    if (this.#sessions.size < this.#limits.maxSessions) return true;
+    for (const oldest of this.#sessions.values()) {
+      if (this.#clock.monotonicMs() - oldest.lastUsedMs < EVICTION_AGE_MS) return false;
+      this.#sessions.delete(oldest.id);
+      return true;
+    }
+    return false;
+  }
+
+  #continuing(session: Session, request: SessionRequest): FetchContext {
+    for (const forgotten of request.forgotten) session.partitions.delete(keyOf(forgotten, session.usesTopicIds));
+    for (const target of request.targets) {
+      const key = keyOf(target, session.usesTopicIds);
+      const known = session.partitions.get(key);
+      if (known === undefined) session.partitions.set(key, { target, highWatermark: -1, startOffset: -1 });
+      else known.target = target;
+    }
+    if (session.partitions.size > MAX_PARTITIONS_A_SESSION) {
+      this.#sessions.delete(session.id);
+      return failed(ErrorCode.FETCH_SESSION_ID_NOT_FOUND);
+    }
+    if (session.partitions.size === 0) {
+      this.#sessions.delete(session.id);
+      return sessionless([]);
+    }
+    session.epoch = session.epoch === LAST_EPOCH ? 1 : session.epoch + 1;
+    session.lastUsedMs = this.#clock.monotonicMs();
+    this.#sessions.delete(session.id);
+    this.#sessions.set(session.id, session);
+    const entries = [...session.partitions];
+    return {
+      errorCode: ErrorCode.NONE,
+      targets: entries.map(([, remembered]) => remembered.target),
+      conclude: (news) => ({
+        sessionId: session.id,
+        include: news.map((each, index) => note(session, entries[index]!, each)),
+      }),
+    };
+  }
+}
+
+/** Whether the client has to hear of a partition; notes what it will have heard. */
+function note(session: Session, entry: readonly [string, RememberedPartition], news: PartitionNews): boolean {
+  const [key, remembered] = entry;
+  const changed =
+    news.bytes > 0 ||
+    news.diverging ||
+    news.errorCode !== ErrorCode.NONE ||
+    news.highWatermark !== remembered.highWatermark ||
+    news.startOffset !== remembered.startOffset;
+  if (!changed) return false;
+  // An error makes the next good state news again, whatever it is.
+  remembered.highWatermark = news.errorCode === ErrorCode.NONE ? news.highWatermark : -1;
+  remembered.startOffset = news.startOffset;
+  if (news.bytes > 0 && session.partitions.delete(key)) {
+    // Served now, last in line next time: a busy partition must not starve the others of the byte limit.
+    session.partitions.set(key, remembered);
+  }
+  return true;
+}
+
+function remember(target: FetchTarget, news: PartitionNews): RememberedPartition {
+  const highWatermark = news.errorCode === ErrorCode.NONE ? news.highWatermark : -1;
+  return { target, highWatermark, startOffset: news.startOffset };
+}
+
+function keyOf(target: ForgottenPartition, byId: boolean): string {
+  return byId ? `${target.topicId}/${target.partition}` : `${target.topic}/${target.partition}`;
+}
+
+function sessionless(targets: readonly FetchTarget[]): FetchContext {
+  return {
+    errorCode: ErrorCode.NONE,
+    targets,
+    conclude: (news) => ({ sessionId: NO_SESSION, include: news.map(() => true) }),
+  };
+}
+
+function failed(errorCode: ErrorCode): FetchContext {
+  return {
+    errorCode,
+    targets: [],
+    conclude: () => ({ sessionId: NO_SESSION, include: [] }),
+  };
+}
+
+/** Names for topics that were unknown when a session began are looked up again at each fetch. */
+export function withTopicName(target: FetchTarget, nameOf: (id: Uuid) => string | undefined): FetchTarget {
+  if (target.topic !== undefined || target.topicId === ZERO_UUID) return target;
+  return { ...target, topic: nameOf(target.topicId) };
+}

@@ -1,0 +1,47 @@
+/** What a handler of one API is: a declared API and the function that answers its requests. */
+
+import type { Connection } from '../network/connection.ts';
+import type { Api, DecodedFields, EncodableFields, Fields } from '../protocol/schema.ts';
+import type { Cancellation } from '../replication/fetching.ts';
+
+export interface RequestHeader {
+  readonly apiKey: number;
+  readonly apiVersion: number;
+  readonly correlationId: number;
+  readonly clientId: string | null;
+}
+
+/** What surrounds a request. */
+export interface RequestContext {
+  readonly header: RequestHeader;
+  readonly connection: Connection;
+  /** Tells when the connection is gone, so that a waiting request can be given up. */
+  readonly cancellation: Cancellation;
+}
+
+/** Nothing is sent: Produce with acks=0. */
+export const NO_REPLY = Symbol('no reply');
+/** The connection is closed: the only way to tell a client of a failure where it awaits no reply. */
+export const CLOSE = Symbol('close');
+
+export type Outcome<Response> = Response | typeof NO_REPLY | typeof CLOSE;
+
+/**
+ * Answers requests of one API. `handle` runs synchronously up to its first `await`, in arrival order: what must keep
+ * the order of a client's requests (appends) happens there.
+ */
+export interface Handler {
+  readonly api: Api;
+  handle(request: unknown, context: RequestContext): Outcome<unknown> | Promise<Outcome<unknown>>;
+}
+
+export function handler<Req extends Fields, Res extends Fields>(
+  api: Api<Req, Res>,
+  handle: (
+    request: DecodedFields<Req>,
+    context: RequestContext,
+  ) => Outcome<EncodableFields<Res>> | Promise<Outcome<EncodableFields<Res>>>,
+): Handler {
+  // The types of request and response meet here for the last time; dispatch decodes and encodes by the same `api`.
+  return { api, handle: handle as Handler['handle'] } as unknown as Handler;
+}

@@ -1,0 +1,49 @@
+/** The APIs that this broker serves. ApiVersions tells exactly these; adding one is one line here. */
+import type { Handler } from './handler.ts';
+import { handleAlterConfigs } from './handlers/alter-configs.ts';
+import { handleApiVersions } from './handlers/api-versions.ts';
+import { handleCreatePartitions } from './handlers/create-partitions.ts';
+import { handleCreateTopics } from './handlers/create-topics.ts';
+import { handleDeleteRecords } from './handlers/delete-records.ts';
+import { handleDeleteTopics } from './handlers/delete-topics.ts';
+import { handleDescribeCluster } from './handlers/describe-cluster.ts';
+import { handleDescribeConfigs } from './handlers/describe-configs.ts';
+import { handleDescribeLogDirs } from './handlers/describe-log-dirs.ts';
+import { handleDescribeProducers } from './handlers/describe-producers.ts';
+import { handleDescribeTopicPartitions } from './handlers/describe-topic-partitions.ts';
+import { handleFetch } from './handlers/fetch.ts';
+import { handleIncrementalAlterConfigs } from './handlers/incremental-alter-configs.ts';
+import { handleInitProducerId } from './handlers/init-producer-id.ts';
+import { handleListConfigResources } from './handlers/list-config-resources.ts';
+import { handleListOffsets } from './handlers/list-offsets.ts';
+import { handleMetadata } from './handlers/metadata.ts';
+import { handleOffsetForLeaderEpoch } from './handlers/offset-for-leader-epoch.ts';
+import { handleProduce } from './handlers/produce.ts';
+import type { BrokerServices } from './services.ts';
+
+const TABLE: readonly ((services: BrokerServices) => Handler)[] = [
+  handleProduce,
+  handleFetch,
+  handleListOffsets,
+  handleMetadata,
+  handleApiVersions,
+  handleCreateTopics,
+  handleDeleteTopics,
+  handleDeleteRecords,
+  handleInitProducerId,
+  handleOffsetForLeaderEpoch,
+  handleDescribeConfigs,
+  handleAlterConfigs,
+  handleDescribeLogDirs,
+  handleCreatePartitions,
+  handleIncrementalAlterConfigs,
+  handleDescribeCluster,
+  handleDescribeProducers,
+  handleListConfigResources,
+  handleDescribeTopicPartitions,
+];
+
+/** One handler for each served API, over the same services. */
+export function createHandlers(services: BrokerServices): Handler[] {
+  return TABLE.map((create) => create(services));
+}

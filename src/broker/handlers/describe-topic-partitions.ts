@@ -1,0 +1,66 @@
+/** DescribeTopicPartitions (75), version 0: topics page by page, so that a large cluster fits into bounded replies. */
+import { ZERO_UUID } from '../../base/uuid.ts';
+import { isInternalTopic, topicNameProblem } from '../../controller/topic-names.ts';
+import type { TopicImage } from '../../metadata/image.ts';
+import {
+  type DescribeTopicPartitionsResponse,
+  describeTopicPartitions,
+} from '../../protocol/apis/describe-topic-partitions.ts';
+import { ErrorCode } from '../../protocol/error-codes.ts';
+import { operationBits, TOPIC_OPERATIONS } from '../../security/operations.ts';
+import { partitionsOf } from '../cluster-view.ts';
+import { handler } from '../handler.ts';
+import type { BrokerServices } from '../services.ts';
+
+type TopicResponse = DescribeTopicPartitionsResponse['topics'][number];
+
+export const handleDescribeTopicPartitions = (services: BrokerServices) =>
+  handler(describeTopicPartitions, (request): DescribeTopicPartitionsResponse => {
+    const { byName } = services.quorum.image().topics;
+    const { cursor } = request;
+    const limit = Math.max(
+      1,
+      Math.min(request.responsePartitionLimit, services.config().get('max.request.partition.size.limit')),
+    );
+    const asked = request.topics.length === 0 ? byName.keys() : request.topics.map(({ name }) => name);
+    const names = [...new Set(asked)].filter((name) => cursor === null || name >= cursor.topicName).sort();
+    const topics: TopicResponse[] = [];
+    let room = limit;
+    for (const name of names) {
+      const topic = byName.get(name);
+      if (topic === undefined) {
+        topics.push(unknownTopic(name));
+        continue;
+      }
+      const from = cursor !== null && cursor.topicName === name ? Math.max(0, cursor.partitionIndex) : 0;
+      if (room === 0) return { topics, nextCursor: { topicName: name, partitionIndex: from } };
+      const partitions = partitionsOf(services.quorum.image(), topic).slice(from, from + room);
+      room -= partitions.length;
+      topics.push(describe(topic, partitions));
+      const next = from + partitions.length;
+      if (next < topic.partitions.length) return { topics, nextCursor: { topicName: name, partitionIndex: next } };
+    }
+    return { topics };
+  });
+
+function describe(topic: TopicImage, partitions: TopicResponse['partitions']): TopicResponse {
+  return {
+    errorCode: ErrorCode.NONE,
+    name: topic.name,
+    topicId: topic.id,
+    isInternal: isInternalTopic(topic.name),
+    partitions,
+    topicAuthorizedOperations: operationBits(TOPIC_OPERATIONS),
+  };
+}
+
+function unknownTopic(name: string): TopicResponse {
+  const invalid = topicNameProblem(name) !== undefined;
+  return {
+    errorCode: invalid ? ErrorCode.INVALID_TOPIC_EXCEPTION : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+    name,
+    topicId: ZERO_UUID,
+    isInternal: isInternalTopic(name),
+    partitions: [],
+  };
+}

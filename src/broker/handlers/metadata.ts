@@ -1,0 +1,83 @@
+/** Metadata (3), versions 0-13: brokers, topics by name or id, and the creation of topics on first use. */
+
+import { ZERO_UUID } from '../../base/uuid.ts';
+import { isInternalTopic, topicNameProblem } from '../../controller/topic-names.ts';
+import type { TopicImage } from '../../metadata/image.ts';
+import { type MetadataRequest, type MetadataResponse, metadata } from '../../protocol/apis/metadata.ts';
+import { type ErrorCode as Code, ErrorCode } from '../../protocol/error-codes.ts';
+import { CLUSTER_OPERATIONS, operationBits, TOPIC_OPERATIONS } from '../../security/operations.ts';
+import { brokersOf, partitionsOf } from '../cluster-view.ts';
+import { handler, type RequestContext } from '../handler.ts';
+import type { BrokerServices } from '../services.ts';
+
+type TopicResponse = MetadataResponse['topics'][number];
+
+const BY_TOPIC_ID_SINCE = 12;
+/** Earlier versions have no null: an empty list means all topics. */
+const NULL_MEANS_ALL_SINCE = 1;
+const NOT_ASKED = -(2 ** 31);
+
+export const handleMetadata = (services: BrokerServices) =>
+  handler(metadata, async (request, context): Promise<MetadataResponse> => {
+    const topics = await topicsOf(request, context, services);
+    const image = services.quorum.image();
+    const operations = request.includeTopicAuthorizedOperations ? operationBits(TOPIC_OPERATIONS) : NOT_ASKED;
+    return {
+      brokers: brokersOf(services.quorum.image(), context.connection.listenerName).map(({ id, host, port, rack }) => {
+        return { nodeId: id, host, port, rack };
+      }),
+      clusterId: image.clusterId,
+      controllerId: services.quorum.controllerId(),
+      topics: topics.map((topic) => ({ ...topic, topicAuthorizedOperations: operations })),
+      clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
+        ? operationBits(CLUSTER_OPERATIONS)
+        : NOT_ASKED,
+    };
+  });
+
+async function topicsOf(
+  request: MetadataRequest,
+  context: RequestContext,
+  services: BrokerServices,
+): Promise<TopicResponse[]> {
+  const { topics } = request;
+  if (topics === null || (topics.length === 0 && context.header.apiVersion < NULL_MEANS_ALL_SINCE)) {
+    return [...services.quorum.image().topics.byName.values()].map((topic) => found(topic, services));
+  }
+  const byId = topics.filter(({ topicId }) => topicId !== ZERO_UUID);
+  if (byId.length > 0 && context.header.apiVersion >= BY_TOPIC_ID_SINCE) {
+    return byId.map(({ topicId }) => {
+      const topic = services.quorum.image().topics.byId.get(topicId);
+      return topic === undefined ? missing(null, ErrorCode.UNKNOWN_TOPIC_ID, topicId) : found(topic, services);
+    });
+  }
+  // A null name without an id names nothing.
+  if (topics.some(({ name }) => name === null)) return [missing(null, ErrorCode.INVALID_REQUEST)];
+  const names = [...new Set(topics.map(({ name }) => name!))];
+  const unknown = names.filter((name) => !services.quorum.image().topics.byName.has(name));
+  const failures =
+    unknown.length > 0 && request.allowAutoTopicCreation
+      ? await services.topicCreation.create(unknown)
+      : new Map<string, Code>();
+  return names.map((name) => {
+    const topic = services.quorum.image().topics.byName.get(name);
+    if (topic !== undefined) return found(topic, services);
+    const invalid = topicNameProblem(name) !== undefined;
+    const fallback = invalid ? ErrorCode.INVALID_TOPIC_EXCEPTION : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+    return missing(name, failures.get(name) ?? fallback);
+  });
+}
+
+function missing(name: string | null, errorCode: Code, topicId = ZERO_UUID): TopicResponse {
+  return { errorCode, name, topicId, isInternal: name !== null && isInternalTopic(name), partitions: [] };
+}
+
+function found(topic: TopicImage, services: BrokerServices): TopicResponse {
+  return {
+    errorCode: ErrorCode.NONE,
+    name: topic.name,
+    topicId: topic.id,
+    isInternal: isInternalTopic(topic.name),
+    partitions: partitionsOf(services.quorum.image(), topic),
+  };
+}

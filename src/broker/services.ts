@@ -1,0 +1,29 @@
+import type { Clock } from '../base/clock.ts';
+import type { BrokerId } from '../base/units.ts';
+import type { BrokerConfig } from '../config/broker-config.ts';
+import type { Controller } from '../controller/controller.ts';
+import type { MetadataQuorum } from '../metadata/quorum.ts';
+import type { Api } from '../protocol/schema.ts';
+import type { Replicas, TopicDirectory } from '../replication/replicas.ts';
+import type { LogManager } from '../storage/log-manager.ts';
+import type { FetchSessions } from './fetch-sessions.ts';
+import type { ProducerIds } from './producer-ids.ts';
+import type { TopicCreation } from './topic-creation.ts';
+
+/** What handlers may call. Built once, in `broker.ts`. */
+export interface BrokerServices {
+  readonly brokerId: BrokerId;
+  readonly clock: Clock;
+  /** The effective configuration now, dynamic values included. */
+  config(): BrokerConfig;
+  readonly quorum: MetadataQuorum;
+  readonly controller: Controller;
+  readonly topics: TopicDirectory;
+  readonly topicCreation: TopicCreation;
+  readonly producerIds: ProducerIds;
+  readonly logs: LogManager;
+  readonly replicas: Replicas;
+  readonly fetchSessions: FetchSessions;
+  /** The served APIs, as ApiVersions tells them. */
+  apis(): readonly Api[];
+}

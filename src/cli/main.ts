@@ -1,0 +1,40 @@
+#!/usr/bin/env node
+/** The `sluice` command: one file a subcommand, each loading what it needs only when it runs. */
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { addConfigCommand } from './config.ts';
+import { addConsumeCommand } from './consume.ts';
+import { addDemoCommand } from './demo.ts';
+import { addLogCommand } from './log.ts';
+import { fail } from './output.ts';
+import { addProduceCommand } from './produce.ts';
+import { addStartCommand } from './start.ts';
+import { addTopicsCommand } from './topics.ts';
+
+const manifest: { readonly version: string } = JSON.parse(
+  readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
+);
+
+const program = new Command('sluice')
+  .description('A Kafka-compatible streaming log: broker, clients and tools.')
+  .version(manifest.version)
+  .showHelpAfterError('(sluice --help lists the commands and their options)');
+for (const add of [
+  addStartCommand,
+  addDemoCommand,
+  addConfigCommand,
+  addTopicsCommand,
+  addProduceCommand,
+  addConsumeCommand,
+  addLogCommand,
+]) {
+  add(program);
+}
+
+// A reader that has seen enough (`| head`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+await program.parseAsync().catch(fail);

@@ -1,0 +1,62 @@
+/** A broker as a process of its own: started from the options of a command line, ended by a signal. */
+import pc from 'picocolors';
+import { createLogger, type LogLevel } from '../base/logger.ts';
+import { type Broker, createBroker } from '../broker/broker.ts';
+import { type ConfigurationOptions, configurationFrom } from './configuration.ts';
+import { fail, remark } from './output.ts';
+
+export interface ForegroundBroker {
+  readonly broker: Broker;
+  /** `host:port,...` that clients will be told to connect to. */
+  readonly addresses: string;
+  /** The one line that says that the broker is up. */
+  readonly readyLine: string;
+  /** Stops the broker and resolves once everything is on disk. */
+  stop(): Promise<void>;
+}
+
+/** Milliseconds since this process began. */
+export function processAgeMs(): number {
+  return Math.round(process.uptime() * 1000);
+}
+
+export async function runBroker(
+  options: ConfigurationOptions & { readonly logLevel: LogLevel },
+): Promise<ForegroundBroker> {
+  const config = configurationFrom(options);
+  const broker = await createBroker({ config }, { logger: createLogger(options.logLevel) });
+  const addresses = broker.advertised.map(({ host, port }) => `${host}:${port}`).join(',');
+  let stopping: Promise<void> | undefined;
+  const stop = (): Promise<void> => {
+    stopping ??= broker.close();
+    return stopping;
+  };
+  stopOnSignals(stop);
+  // Not a consequence of input but a bug or a broken invariant: nothing is known for certain any more. What was
+  // acknowledged is in the log; the next start recovers it.
+  process.on('uncaughtException', (error) => {
+    remark(`${pc.red('fatal:')} ${error.stack ?? error.message}`);
+    process.exit(70);
+  });
+  const where = config.get('log.dirs')?.join(', ') ?? config.get('log.dir').join(', ');
+  const readyLine = `Sluice is ready after ${processAgeMs()} ms: clients will be told to connect to ${addresses} (data in ${where})`;
+  return { broker, addresses, readyLine, stop };
+}
+
+/** The first signal stops in order, the second at once. */
+function stopOnSignals(stop: () => Promise<void>): void {
+  let signalled = false;
+  const onSignal = (): void => {
+    if (signalled) process.exit(130);
+    signalled = true;
+    stop().then(
+      () => process.exit(process.exitCode ?? 0),
+      (error: unknown) => {
+        fail(error);
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+}

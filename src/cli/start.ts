@@ -1,0 +1,36 @@
+/** `sluice start`: a broker in the foreground, until SIGINT or SIGTERM. */
+import { type Command, Option } from 'commander';
+import type { LogLevel } from '../base/logger.ts';
+import type { ConfigurationOptions } from './configuration.ts';
+import { printLine } from './output.ts';
+
+export interface StartOptions extends ConfigurationOptions {
+  readonly logLevel: LogLevel;
+}
+
+const collect = (value: string, previous: readonly string[]): readonly string[] => [...previous, value];
+
+/** The options that decide a broker's configuration, shared by the commands that start or explain one. */
+export function addConfigurationOptions(command: Command): Command {
+  return command
+    .option('--config <file>', 'server.properties with options by their Kafka names')
+    .option('--host <host>', 'address to listen on; 0.0.0.0 for all (default: localhost)')
+    .option('--port <port>', 'port to listen on; 0 for a free one (default: 9092)')
+    .option('--data-dir <dir>', 'where data is kept (default: ./sluice-data)')
+    .option('--set <key=value>', 'sets one option; may be given several times', collect, []);
+}
+
+export function addStartCommand(program: Command): void {
+  addConfigurationOptions(program.command('start'))
+    .description('start a broker in the foreground')
+    .addOption(
+      new Option('--log-level <level>', 'what to log on standard error')
+        .choices(['debug', 'info', 'warn', 'error', 'silent'])
+        .default('info'),
+    )
+    .action(async (options: StartOptions) => {
+      const { runBroker } = await import('./run-broker.ts');
+      const broker = await runBroker(options);
+      printLine(broker.readyLine);
+    });
+}

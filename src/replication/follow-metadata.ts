@@ -1,0 +1,75 @@
+/** Brings the hosted partitions in line with the cluster's metadata: at start from the whole image, then change by change. */
+
+import type { BrokerId } from '../base/units.ts';
+import type { BrokerConfig } from '../config/broker-config.ts';
+import { resolveTopicConfig } from '../config/topic-config.ts';
+import type { MetadataDelta } from '../metadata/delta.ts';
+import {
+  type MetadataImage,
+  type PartitionImage,
+  RESOURCE_TYPE,
+  type TopicImage,
+  topicConfigsOf,
+} from '../metadata/image.ts';
+import type { PartitionState } from './partition.ts';
+import { replicaConfigOf } from './replica-config.ts';
+import type { ReplicaConfig, Replicas } from './replicas.ts';
+
+/** What following needs to know of this broker; the configuration is read anew for each use. */
+export interface Follower {
+  readonly brokerId: BrokerId;
+  config(): BrokerConfig;
+  readonly replicas: Replicas;
+}
+
+/** Hosts every partition that the image assigns to this broker. */
+export function hostAll(follower: Follower, image: MetadataImage): void {
+  for (const topic of image.topics.byName.values()) {
+    hostPartitions(follower, image, topic, topic.partitions.keys());
+  }
+}
+
+export function followDelta(follower: Follower, delta: MetadataDelta, image: MetadataImage): void {
+  // Deletions first: a topic that was deleted and created anew stands in both lists.
+  for (const topic of delta.deletedTopics) follower.replicas.deleteTopic(topic.name);
+  for (const topic of delta.createdTopics) hostPartitions(follower, image, topic, topic.partitions.keys());
+  for (const { topic, partitions } of delta.changedTopics) hostPartitions(follower, image, topic, partitions);
+  const brokerChanged = delta.changedConfigs.some(({ resourceType }) => resourceType === RESOURCE_TYPE.BROKER);
+  if (brokerChanged) configureAll(follower, image);
+  for (const { resourceType, resourceName } of delta.changedConfigs) {
+    if (resourceType === RESOURCE_TYPE.TOPIC) configure(follower, image, resourceName);
+  }
+}
+
+/** A broker's dynamic option may be the default of any topic's. */
+function configureAll(follower: Follower, image: MetadataImage): void {
+  for (const name of image.topics.byName.keys()) configure(follower, image, name);
+}
+
+function configure(follower: Follower, image: MetadataImage, topic: string): void {
+  follower.replicas.configure(topic, configOf(follower, image, topic));
+}
+
+function hostPartitions(
+  follower: Follower,
+  image: MetadataImage,
+  topic: TopicImage,
+  partitions: Iterable<number>,
+): void {
+  let config: ReplicaConfig | undefined;
+  for (const partition of partitions) {
+    const state = topic.partitions[partition]!;
+    if (!state.replicas.includes(follower.brokerId)) continue;
+    config ??= configOf(follower, image, topic.name);
+    follower.replicas.host({ topic: topic.name, partition, topicId: topic.id }, stateOf(state), config);
+  }
+}
+
+function configOf(follower: Follower, image: MetadataImage, topic: string): ReplicaConfig {
+  return replicaConfigOf(resolveTopicConfig(follower.config(), topicConfigsOf(image, topic)));
+}
+
+function stateOf(partition: PartitionImage): PartitionState {
+  const { leader, leaderEpoch, replicas, isr } = partition;
+  return { leader, leaderEpoch, replicas, inSyncReplicas: isr };
+}

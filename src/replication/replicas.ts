@@ -1,0 +1,115 @@
+/**
+ * The partitions that this broker hosts, by topic. Follows the controller's decisions (`host`, `retire`); finds the
+ * partition a request means or says why it cannot be served here. Never decides who leads.
+ */
+import type { BrokerId } from '../base/units.ts';
+import type { Uuid } from '../base/uuid.ts';
+import { ErrorCode } from '../protocol/error-codes.ts';
+import type { LogConfig } from '../storage/log-config.ts';
+import type { LogManager } from '../storage/log-manager.ts';
+import { Partition, type PartitionState } from './partition.ts';
+
+/** Configuration of a topic as far as its replicas follow it. */
+export interface ReplicaConfig {
+  readonly log: LogConfig;
+  readonly minInSyncReplicas: number;
+}
+
+/** What the cluster knows of topics, hosted here or not. */
+export interface TopicDirectory {
+  hasPartition(topic: string, partition: number): boolean;
+  topicName(id: Uuid): string | undefined;
+}
+
+export class Replicas {
+  readonly #brokerId: BrokerId;
+  readonly #logs: LogManager;
+  readonly #directory: TopicDirectory;
+  readonly #topics = new Map<string, Map<number, Partition>>();
+  #count = 0;
+
+  constructor(
+    options: { readonly brokerId: BrokerId },
+    dependencies: { readonly logs: LogManager; readonly directory: TopicDirectory },
+  ) {
+    this.#brokerId = options.brokerId;
+    this.#logs = dependencies.logs;
+    this.#directory = dependencies.directory;
+  }
+
+  /** Number of hosted partitions. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The hosted partition, or the error that a client must get in its place. */
+  find(topic: string, partition: number): Partition | ErrorCode {
+    const hosted = this.#topics.get(topic)?.get(partition);
+    if (hosted !== undefined) return hosted.log.failure !== undefined ? ErrorCode.KAFKA_STORAGE_ERROR : hosted;
+    return this.#directory.hasPartition(topic, partition)
+      ? ErrorCode.NOT_LEADER_OR_FOLLOWER
+      : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+  }
+
+  /** As `find`, for requests that name the topic by id: a recreated topic has another. */
+  findById(topicId: Uuid, partition: number): Partition | ErrorCode {
+    const topic = this.#directory.topicName(topicId);
+    if (topic === undefined) return ErrorCode.UNKNOWN_TOPIC_ID;
+    const found = this.find(topic, partition);
+    if (typeof found !== 'number' && found.topicId !== topicId) return ErrorCode.INCONSISTENT_TOPIC_ID;
+    return found;
+  }
+
+  *partitions(): Iterable<Partition> {
+    for (const partitions of this.#topics.values()) yield* partitions.values();
+  }
+
+  /** Starts to host a partition, creating its log where there is none, or takes over its new state. */
+  host(
+    id: { readonly topic: string; readonly partition: number; readonly topicId: Uuid },
+    state: PartitionState,
+    config: ReplicaConfig,
+  ): void {
+    const known = this.#topics.get(id.topic)?.get(id.partition);
+    if (known !== undefined && known.topicId === id.topicId) {
+      known.update(state);
+      return;
+    }
+    const log = this.#logs.getOrCreate(id, id.topicId, config.log);
+    log.setConfig(config.log);
+    const partition = new Partition({
+      topicId: id.topicId,
+      log,
+      brokerId: this.#brokerId,
+      state,
+      minInSyncReplicas: config.minInSyncReplicas,
+    });
+    let partitions = this.#topics.get(id.topic);
+    if (partitions === undefined) {
+      partitions = new Map();
+      this.#topics.set(id.topic, partitions);
+    }
+    partitions.set(id.partition, partition);
+    this.#count++;
+  }
+
+  /** Applies a changed configuration to all hosted partitions of a topic, at once. */
+  configure(topic: string, config: ReplicaConfig): void {
+    for (const partition of this.#topics.get(topic)?.values() ?? []) {
+      partition.log.setConfig(config.log);
+      partition.setMinInSyncReplicas(config.minInSyncReplicas);
+    }
+  }
+
+  /** Stops to host a topic and deletes its logs. */
+  deleteTopic(topic: string): void {
+    const partitions = this.#topics.get(topic);
+    if (partitions === undefined) return;
+    this.#topics.delete(topic);
+    for (const partition of partitions.values()) {
+      this.#count--;
+      partition.retire();
+      this.#logs.delete({ topic, partition: partition.partition });
+    }
+  }
+}
