@@ -35,7 +35,7 @@ export function findTests(suite: string, roots: { readonly code: string; readonl
         .filter((file) => file.endsWith(`.test${extension}`))
         .map((file) => join(folder, file)),
     )
-    .filter((file) => existsSync(sourceOf(file, roots)))
+    .filter((file) => roots.source === roots.code || existsSync(sourceOf(file, roots)))
     .sort();
 }
 

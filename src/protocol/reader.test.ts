@@ -67,3 +67,12 @@ test('reading never goes past the given end', () => {
   assert.equal(input.int32(), 1);
   assert.throws(() => input.int32(), MalformedMessage);
 });
+
+test('a count beyond what the remaining bytes can hold is refused at once', () => {
+  assert.equal(reader('00000003 000000').count(1), 3);
+  assert.throws(() => reader('00000004 000000').count(1), MalformedMessage);
+  assert.throws(() => reader('00000002 000000').count(2), MalformedMessage);
+  assert.throws(() => reader('05 000000').compactCount(1), MalformedMessage);
+  assert.equal(reader('01 0000').taggedCount(), 1);
+  assert.throws(() => reader('02 000000').taggedCount(), MalformedMessage);
+});

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { AssertionError } from '../base/assert.ts';
 import type { FileRegion } from '../base/file-region.ts';
 import type { FileHandle } from '../base/file-system.ts';
 import { joinParts } from './codec.ts';
@@ -125,4 +126,21 @@ test('values outside their kind are refused', () => {
   refused(() => writer.string(null as unknown as string));
   refused(() => writer.byteField('text' as unknown as Buffer));
   refused(() => writer.count({ length: 3 } as unknown as unknown[]));
+});
+
+test('a small message after a large one does not keep the large memory alive', () => {
+  const writer = new Writer();
+  writer.begin();
+  writer.byteField(Buffer.alloc(5_000_000));
+  writer.finish();
+  writer.begin();
+  writer.int8(1);
+  const small = writer.finish()[0] as Buffer;
+  assert.ok(small.buffer.byteLength <= 64 * 1024, `${small.buffer.byteLength} bytes`);
+});
+
+test('a message begun inside another one is a bug that is caught', () => {
+  const writer = new Writer();
+  writer.begin();
+  assert.throws(() => writer.begin(), AssertionError);
 });

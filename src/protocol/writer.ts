@@ -5,6 +5,7 @@
  *
  * One message at a time: `begin`, writes, `finish` (or `abandon`), all in one synchronous run.
  */
+import { assert } from '../base/assert.ts';
 import { isFileRegion, type ReplyPart } from '../base/file-region.ts';
 import { ZERO_UUID } from '../base/uuid.ts';
 import { UnencodableMessage } from './malformed.ts';
@@ -26,8 +27,11 @@ export class Writer {
   private start = 0;
   private parts: ReplyPart[] = [];
   private closedBytes = 0;
+  private open = false;
 
   begin(): void {
+    assert(!this.open, 'one message is written at a time');
+    this.open = true;
     // A slab that one large message needed would be kept alive by every small one after it.
     if (this.bytes.length > SLAB_BYTES || this.bytes.length - this.at < 256) {
       this.bytes = Buffer.allocUnsafeSlow(SLAB_BYTES);
@@ -47,6 +51,7 @@ export class Writer {
     this.closePart();
     const parts = this.parts;
     this.parts = [];
+    this.open = false;
     return parts;
   }
 
@@ -62,6 +67,7 @@ export class Writer {
   abandon(): void {
     this.at = this.start;
     this.parts = [];
+    this.open = false;
   }
 
   bool(value: boolean): void {

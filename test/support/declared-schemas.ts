@@ -38,9 +38,9 @@ export async function declaredSchemas(): Promise<Declared> {
   return { apis, records: stored.filter(isStoredRecord), messages, files: apiExports.files + stateExports.files };
 }
 
-/** A compiled file whose source was deleted is left out. */
+/** A compiled file whose source was deleted is left out; compiled elsewhere than in the project, nothing is known of sources. */
 function hasSource(folder: string, file: string): boolean {
-  return extension === '.ts' || existsSync(join(projectRoot, folder, `${basename(file, '.js')}.ts`));
+  return projectRoot === codeRoot || existsSync(join(projectRoot, folder, `${basename(file, '.js')}.ts`));
 }
 
 async function exportsOf(folder: string): Promise<{ values: unknown[]; files: number }> {
