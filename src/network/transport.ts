@@ -3,7 +3,12 @@
  * real one. Owns no protocol, no limits, no timers.
  */
 import { connect as connectSocket, createServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import {
+  type ConnectionOptions,
+  createServer as createTlsServer,
+  connect as secureConnect,
+  type TlsOptions,
+} from 'node:tls';
 
 /** What a socket tells its owner. At most one `onClose`, always last. */
 export interface SocketListener {
@@ -64,14 +69,18 @@ export interface TransportServer {
   close(): void;
 }
 
+export interface ConnectAddress {
+  readonly host: string;
+  readonly port: number;
+  /** What to trust, and certificates, where the peer speaks TLS. */
+  readonly tls?: ConnectionOptions | undefined;
+}
+
 export interface Transport {
   /** Rejects with the system's error (`EADDRINUSE`, `EACCES`, ...). */
   listen(address: ListenAddress, listener: ServerListener): Promise<TransportServer>;
-  /** Starts connecting; `onConnect` comes once, or `onClose` with the reason. */
-  connect(
-    address: { readonly host: string; readonly port: number },
-    listener: SocketListener & { onConnect(): void },
-  ): TransportSocket;
+  /** Starts connecting; `onConnect` comes once (with TLS after the handshake), or `onClose` with the reason. */
+  connect(address: ConnectAddress, listener: SocketListener & { onConnect(): void }): TransportSocket;
 }
 
 /** IPv4 addresses that arrive on an IPv6 socket are the same hosts. */
@@ -208,9 +217,10 @@ function portOf(server: Server): number {
 export const nodeTransport: Transport = {
   listen,
   connect: (address, listener) => {
-    const socket = connectSocket({ host: address.host, port: address.port, noDelay: true, keepAlive: true });
-    socket.once('connect', () => listener.onConnect());
+    const to = { host: address.host, port: address.port, noDelay: true, keepAlive: true };
+    const socket: Socket = address.tls === undefined ? connectSocket(to) : secureConnect({ ...address.tls, ...to });
+    socket.once(address.tls === undefined ? 'connect' : 'secureConnect', () => listener.onConnect());
     attach(socket, listener);
-    return new NodeSocket(socket, false);
+    return new NodeSocket(socket, address.tls !== undefined);
   },
 };
