@@ -1,0 +1,103 @@
+/** Changes to the dynamic configs of topics and brokers, decided on an image. */
+import { type AlterResult, type AlterTarget, alterIncrementally, alterWholly } from '../config/alter.ts';
+import type { BrokerConfig } from '../config/broker-config.ts';
+import { configsOf, type MetadataImage, RESOURCE_TYPE } from '../metadata/image.ts';
+import { type MetadataRecord, newRecord } from '../metadata/records.ts';
+import type { AlterConfigsRequest, AlterConfigsResponse } from '../protocol/apis/alter-configs.ts';
+import type { IncrementalAlterConfigsRequest } from '../protocol/apis/incremental-alter-configs.ts';
+import { ErrorCode } from '../protocol/error-codes.ts';
+import type { Decision } from './pending-image.ts';
+import { isRefusal, type Refusal, refuse } from './refusal.ts';
+import { topicNameProblem } from './topic-names.ts';
+
+interface Resource {
+  readonly resourceType: number;
+  readonly resourceName: string;
+}
+
+/** Sets the configs of resources to what the request says and nothing else. */
+export function alterConfigs(
+  image: MetadataImage,
+  request: AlterConfigsRequest,
+  config: BrokerConfig,
+): Decision<AlterConfigsResponse> {
+  return alterEach(image, request, config, (target, current, resource) =>
+    alterWholly(target, current, resource.configs),
+  );
+}
+
+/** Changes single configs of resources. */
+export function incrementalAlterConfigs(
+  image: MetadataImage,
+  request: IncrementalAlterConfigsRequest,
+  config: BrokerConfig,
+): Decision<AlterConfigsResponse> {
+  return alterEach(image, request, config, (target, current, resource) =>
+    alterIncrementally(
+      target,
+      current,
+      resource.configs.map(({ name, configOperation, value }) => ({ name, operation: configOperation, value })),
+    ),
+  );
+}
+
+export function alterConfigsRefused(
+  request: { readonly resources: readonly Resource[] },
+  refusal: Refusal,
+): AlterConfigsResponse {
+  return { responses: request.resources.map((resource) => ({ ...identity(resource), ...refusal })) };
+}
+
+/** Each resource changes as a whole or not at all, whatever becomes of the others. */
+function alterEach<R extends Resource>(
+  image: MetadataImage,
+  request: { readonly resources: readonly R[]; readonly validateOnly: boolean },
+  config: BrokerConfig,
+  alter: (target: AlterTarget, current: ReadonlyMap<string, string>, resource: R) => AlterResult,
+): Decision<AlterConfigsResponse> {
+  const records: MetadataRecord[] = [];
+  const responses = request.resources.map((resource) => {
+    const twice = request.resources.filter((other) => isSame(resource, other)).length > 1;
+    const target = twice
+      ? refuse(ErrorCode.INVALID_REQUEST, 'Each resource must appear at most once.')
+      : targetOf(image, resource, config);
+    if (isRefusal(target)) return { ...identity(resource), ...target };
+    const current = configsOf(image, resource.resourceType, resource.resourceName);
+    const result = alter(target, current, resource);
+    if (!result.ok) return { ...identity(resource), ...refuse(ErrorCode[result.error], result.message) };
+    records.push(...result.changes.map((change) => newRecord('config', { ...identity(resource), ...change })));
+    return { ...identity(resource), errorCode: ErrorCode.NONE, errorMessage: null };
+  });
+  return { records: request.validateOnly ? [] : records, result: { responses } };
+}
+
+function identity({ resourceType, resourceName }: Resource): Resource {
+  return { resourceType, resourceName };
+}
+
+function isSame(left: Resource, right: Resource): boolean {
+  return left.resourceType === right.resourceType && left.resourceName === right.resourceName;
+}
+
+function targetOf(
+  image: MetadataImage,
+  { resourceType, resourceName }: Resource,
+  config: BrokerConfig,
+): AlterTarget | Refusal {
+  if (resourceType === RESOURCE_TYPE.TOPIC) {
+    const problem = topicNameProblem(resourceName);
+    if (problem !== undefined) return refuse(ErrorCode.INVALID_TOPIC_EXCEPTION, problem);
+    if (image.topics.byName.has(resourceName)) return { kind: 'topic', broker: config };
+    return refuse(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `The topic '${resourceName}' does not exist.`);
+  }
+  if (resourceType === RESOURCE_TYPE.BROKER) {
+    if (resourceName === '') return { kind: 'broker', id: undefined, broker: config };
+    if (!/^\d{1,10}$/.test(resourceName)) {
+      return refuse(ErrorCode.INVALID_REQUEST, `The broker id must be a whole number, but it is: ${resourceName}`);
+    }
+    const id = Number(resourceName);
+    if (image.brokers.has(id)) return { kind: 'broker', id, broker: config };
+    return refuse(ErrorCode.BROKER_ID_NOT_REGISTERED, `No node with id ${id} found.`);
+  }
+  return refuse(ErrorCode.INVALID_REQUEST, `Resources of type ${resourceType} have no configs that can be changed.`);
+}
