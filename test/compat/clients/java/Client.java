@@ -305,6 +305,7 @@ public final class Client implements AutoCloseable {
         properties.putAll(settings);
         properties.put("enable.auto.commit", false);
         properties.put("auto.offset.reset", "none");
+        properties.put("fetch.max.wait.ms", 50);
         properties.put("isolation.level", op.path("isolation").asText("read_uncommitted"));
         if (op.has("fetchBytes")) properties.put("max.partition.fetch.bytes", op.get("fetchBytes").asInt());
         String topic = op.get("topic").asText();

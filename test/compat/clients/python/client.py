@@ -154,6 +154,7 @@ class Client:
             'group.id': 'never-joined',
             'enable.auto.commit': False,
             'enable.partition.eof': False,
+            'fetch.wait.max.ms': 100,
             'auto.offset.reset': 'error',
             'check.crcs': True,
             'isolation.level': op.get('isolation', 'read_uncommitted'),
@@ -161,6 +162,8 @@ class Client:
         })
         wanted = {p['partition']: p['count'] for p in op['partitions']}
         starts = {'beginning': -2, 'end': -1}
+        # Without a known leader librdkafka asks for the beginning only after half a second.
+        consumer.list_topics(op['topic'], timeout=TIMEOUT_S)
         # A number assigns; anything else is librdkafka's own logical offset.
         consumer.assign([
             TopicPartition(op['topic'], p['partition'], starts.get(p['offset'], p['offset'])) for p in op['partitions']
@@ -171,7 +174,7 @@ class Client:
             while left > 0:
                 if time.monotonic() > deadline:
                     raise Failure(f'TIMED_OUT with {left} records missing')
-                for message in consumer.consume(500, 0.2):
+                for message in consumer.consume(500, 0.02):
                     if message.error() is not None:
                         if message.error().code() == KafkaError._TRANSPORT:
                             continue
