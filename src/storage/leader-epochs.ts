@@ -55,14 +55,14 @@ export class LeaderEpochs {
    * The last epoch up to `epoch` and where it ends: with the start of the next one, or of the log for the newest.
    * (-1, -1) where nothing is known of it, which includes epochs newer than all known ones.
    */
-  endOffsetFor(epoch: LeaderEpoch, logEnd: Offset): { epoch: LeaderEpoch; offset: Offset } {
-    if (epoch < 0) return { epoch: UNKNOWN_EPOCH, offset: UNKNOWN_OFFSET };
-    if (epoch === this.latest) return { epoch, offset: logEnd };
+  endOffsetFor(epoch: LeaderEpoch, logEnd: Offset): { epoch: LeaderEpoch; endOffset: Offset } {
+    if (epoch < 0) return { epoch: UNKNOWN_EPOCH, endOffset: UNKNOWN_OFFSET };
+    if (epoch === this.latest) return { epoch, endOffset: logEnd };
     const above = this.#entries.findIndex((entry) => entry.epoch > epoch);
-    if (above < 0) return { epoch: UNKNOWN_EPOCH, offset: UNKNOWN_OFFSET };
+    if (above < 0) return { epoch: UNKNOWN_EPOCH, endOffset: UNKNOWN_OFFSET };
     // Older than all that is kept: it ended at the latest where the first kept one begins.
     const at = this.#entries[above - 1]?.epoch ?? epoch;
-    return { epoch: at, offset: this.#entries[above]!.startOffset };
+    return { epoch: at, endOffset: this.#entries[above]!.startOffset };
   }
 
   /** The epoch of the record at `offset`, or -1. */

@@ -87,7 +87,7 @@ export function appendAsLeader(target: AppendTarget, sent: Buffer, options: Lead
   const lastOffset = place(prepared, firstOffset, options.leaderEpoch);
   const appendTimeMs = config.timestampType === 'LogAppendTime' ? nowMs : batch.NO_TIMESTAMP;
   const maxTimestamp = appendTimeMs === batch.NO_TIMESTAMP ? valid.maxTimestamp : appendTimeMs;
-  const refused = write(core, prepared, { bytes: prepared.length, firstOffset, lastOffset, maxTimestamp });
+  const refused = write(target, prepared, { bytes: prepared.length, firstOffset, lastOffset, maxTimestamp });
   if (refused !== undefined) return refused;
   const durable = flushIfDue(target);
   core.listeners.onAppend?.(core.endOffset);
@@ -115,7 +115,7 @@ export function appendAsFollower(target: AppendTarget, fetched: Buffer, options:
   if (valid.firstOffset < core.endOffset) return unexpectedOffset(core, valid);
   const bytes = valid.bytes === fetched.length ? fetched : fetched.subarray(0, valid.bytes);
   const { firstOffset, lastOffset, maxTimestamp } = valid;
-  const refused = write(core, bytes, { bytes: bytes.length, firstOffset, lastOffset, maxTimestamp });
+  const refused = write(target, bytes, { bytes: bytes.length, firstOffset, lastOffset, maxTimestamp });
   if (refused !== undefined) return refused;
   const durable = flushIfDue(target);
   core.listeners.onAppend?.(core.endOffset);
@@ -211,12 +211,16 @@ function place(bytes: Buffer, firstOffset: Offset, epoch: LeaderEpoch): Offset {
 
 /** Rolls where it is time, writes, and takes the batches in. */
 function write(
-  core: LogCore,
+  { core, flush }: AppendTarget,
   bytes: Buffer,
   incoming: { bytes: number; firstOffset: Offset; lastOffset: Offset; maxTimestamp: Timestamp },
 ): AppendRefused | undefined {
   try {
-    if (mustRoll(core, incoming)) roll(core, incoming.firstOffset);
+    if (mustRoll(core, incoming)) {
+      roll(core, incoming.firstOffset);
+      // A closed segment is made durable in the background, so that recovery need not check it.
+      void flush.flush();
+    }
     core.active.write(bytes, () => core.fail(new Error('a torn write could not be taken back'), 'append'));
   } catch (error) {
     return refuse(ErrorCode.KAFKA_STORAGE_ERROR, core.noteError(error, 'append to the log'));
@@ -234,7 +238,9 @@ function takeIn(core: LogCore, bytes: Buffer): void {
     core.epochs.assign(batch.leaderEpoch(bytes, at), batch.baseOffset(bytes, at));
     const completed = core.producers.apply(bytes, at);
     core.endOffset = batch.lastOffset(bytes, at) + 1;
-    if (completed !== undefined) core.listeners.onTransactionCompleted?.(segment, completed);
+    if (completed === undefined) continue;
+    core.producers.replicatedUpTo(core.highWatermark);
+    core.listeners.onTransactionCompleted?.(segment, completed);
   }
 }
 

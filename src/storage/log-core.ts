@@ -81,12 +81,14 @@ export class LogCore {
   endOffset: Offset = 0;
   /** Everything below is on disk for certain. */
   recoveryPoint: Offset = 0;
-  /** Everything below is replicated; told by the log's owner. Bounds retention. */
-  highWatermark: Offset = 0;
+  /** What the log's owner said of its replicas. */
+  #toldHighWatermark: Offset | undefined;
   /** Counts truncations, so that work that spans some turns notices them. */
   truncations = 0;
   /** Files were created or renamed since the directory was synced. */
-  directoryDirty = true;
+  directoryDirty = false;
+  /** The directory itself was created since its parent was synced. */
+  directoryNew = false;
   /** Newest offset that a flush was asked for because of flush.messages. */
   flushRequestedTo: Offset = 0;
   lastFlushMs: number;
@@ -117,6 +119,22 @@ export class LogCore {
     const last = this.segments.at(-1);
     assert(last !== undefined, 'an open log has an active segment');
     return last;
+  }
+
+  /** Everything below is replicated. A log whose owner never speaks of replicas is the only one: all of it is. */
+  get highWatermark(): Offset {
+    return this.#toldHighWatermark ?? this.endOffset;
+  }
+
+  tellHighWatermark(offset: Offset): void {
+    this.#toldHighWatermark = offset;
+    this.producers.replicatedUpTo(offset);
+  }
+
+  /** Keeps a high watermark that was told between the ends of the log. */
+  boundHighWatermark(): void {
+    if (this.#toldHighWatermark === undefined) return;
+    this.#toldHighWatermark = Math.min(Math.max(this.#toldHighWatermark, this.startOffset), this.endOffset);
   }
 
   get sizeBytes(): number {

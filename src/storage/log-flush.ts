@@ -3,6 +3,7 @@
  * batches, the epochs and the snapshots below it are on disk. A failed sync fails the log: the kernel may have dropped
  * the pages, so a second one would report success for lost bytes.
  */
+import { dirname } from 'node:path';
 import type { LogCore } from './log-core.ts';
 
 export class LogFlush {
@@ -59,10 +60,13 @@ export class LogFlush {
       }
     }
     await core.metadataDurable;
-    await core.snapshots.sync();
+    if (await core.snapshots.sync()) core.directoryDirty = true;
     await core.epochs.persist();
     if (!core.directoryDirty || core.closed) return;
     core.directoryDirty = false;
     core.fileSystem.syncDirectory(core.place.path);
+    if (!core.directoryNew) return;
+    core.directoryNew = false;
+    core.fileSystem.syncDirectory(dirname(core.place.path));
   }
 }

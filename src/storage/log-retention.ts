@@ -61,10 +61,7 @@ function deleteOldest(core: LogCore, reason: string, isDeletable: Condition): nu
   if (count === segments.length) roll(core, core.endOffset);
   const doomed = segments.slice(0, count);
   core.segments = segments.slice(count);
-  core.startOffset = Math.max(
-    core.startOffset,
-    core.active === core.segments[0] ? core.active.baseOffset : core.segments[0]!.baseOffset,
-  );
+  core.startOffset = Math.max(core.startOffset, core.segments[0]!.baseOffset);
   startMoved(core);
   core.logger.info('Deleting segments', { reason, count, upTo: core.startOffset });
   discard(core, doomed);
@@ -75,7 +72,7 @@ function deleteOldest(core: LogCore, reason: string, isDeletable: Condition): nu
 export function startMoved(core: LogCore): void {
   core.epochs.truncateFromStart(core.startOffset);
   core.producers.replicatedUpTo(core.startOffset);
-  core.highWatermark = Math.max(core.highWatermark, core.startOffset);
+  core.boundHighWatermark();
 }
 
 /** Sets the files of segments that the log has let go aside, and removes them after file.delete.delay.ms. */

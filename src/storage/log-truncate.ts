@@ -29,6 +29,7 @@ export function truncateTo(core: LogCore, offset: Offset): boolean {
   discard(core, doomed);
   endMovedBack(core, end);
   core.startOffset = Math.min(core.startOffset, end);
+  core.boundHighWatermark();
   rebuildProducers(core, end);
   core.listeners.onTruncated?.();
   return true;
@@ -45,7 +46,7 @@ export function truncateFullyAndStartAt(core: LogCore, offset: Offset, startOffs
   endMovedBack(core, offset);
   core.epochs.clear();
   core.producers.reset(offset);
-  core.highWatermark = offset;
+  core.boundHighWatermark();
   core.listeners.onTruncated?.();
 }
 
@@ -54,6 +55,5 @@ function endMovedBack(core: LogCore, end: Offset): void {
   core.endOffset = end;
   core.recoveryPoint = Math.min(core.recoveryPoint, end);
   core.flushRequestedTo = Math.min(core.flushRequestedTo, end);
-  core.highWatermark = Math.min(core.highWatermark, end);
   core.tail.reset();
 }

@@ -3,7 +3,7 @@
  * everything that happens to them; knows neither replicas nor groups nor requests. Appends, reads and truncations are
  * synchronous, so that whoever decides and then writes needs no lock. After an I/O error it serves nothing any more.
  */
-import { messageOf } from '../base/errors.ts';
+import { messageOf, SluiceError } from '../base/errors.ts';
 import type { LeaderEpoch, Offset, Timestamp } from '../base/units.ts';
 import type { Uuid } from '../base/uuid.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
@@ -83,30 +83,28 @@ export async function openLog(options: OpenLogOptions, dependencies: LogDependen
   return new Log(core);
 }
 
-/** Creates a log in a directory that does not exist or is empty. Throws the system's error and leaves nothing behind. */
+/** Creates a log in a directory that does not exist or is empty. Throws the system's error and leaves it empty. */
 export function createLog(options: CreateLogOptions, dependencies: LogDependencies): Log {
   const { fileSystem } = dependencies;
   const { directory, topicId, startOffset = 0 } = options;
   fileSystem.makeDirectory(directory);
+  if (fileSystem.list(directory).length > 0) {
+    throw new SluiceError('DIRECTORY_NOT_EMPTY', `${directory} holds files already; no log is created over them`);
+  }
   try {
     if (topicId !== undefined) writePartitionMetadata(directory, topicId, fileSystem);
     const core = newCore(options, topicId, [], dependencies);
     core.segments = [createSegment(core, startOffset)];
+    core.directoryNew = true;
     core.startOffset = startOffset;
     core.endOffset = startOffset;
     core.recoveryPoint = startOffset;
     core.flushRequestedTo = startOffset;
-    core.highWatermark = startOffset;
     core.producers.reset(startOffset);
     if (topicId !== undefined) syncMetadata(core, topicId);
     return new Log(core);
   } catch (error) {
-    void fileSystem.removeTree(directory).catch((cause: unknown) => {
-      dependencies.logger.warn('A directory that could not be used stays behind', {
-        directory,
-        error: messageOf(cause),
-      });
-    });
+    for (const { name } of fileSystem.list(directory)) fileSystem.remove(`${directory}/${name}`);
     throw error;
   }
 }
@@ -186,7 +184,7 @@ export class Log {
     return this.#core.recoveryPoint;
   }
 
-  /** What `updateHighWatermark` was told last; the start offset before that. */
+  /** What `updateHighWatermark` was told last; the end offset as long as it was told nothing. */
   get highWatermark(): Offset {
     return this.#core.highWatermark;
   }
@@ -278,7 +276,7 @@ export class Log {
   }
 
   /** The last epoch up to `epoch` and the offset where it ends; (-1, -1) where unknown. */
-  endOffsetForEpoch(epoch: LeaderEpoch): { readonly epoch: LeaderEpoch; readonly offset: Offset } {
+  endOffsetForEpoch(epoch: LeaderEpoch): { readonly epoch: LeaderEpoch; readonly endOffset: Offset } {
     return this.#core.epochs.endOffsetFor(epoch, this.#core.endOffset);
   }
 
@@ -292,10 +290,12 @@ export class Log {
     this.#core.epochs.assign(epoch, offset);
   }
 
-  /** Everything below `offset` is replicated. May go back, after a truncation. */
+  /**
+   * Everything below `offset` is replicated: retention and DeleteRecords stay below it, and transactions with a marker
+   * above it stay open for readers. May go back, after a truncation.
+   */
   updateHighWatermark(offset: Offset): void {
-    this.#core.highWatermark = offset;
-    this.#core.producers.replicatedUpTo(offset);
+    this.#core.tellHighWatermark(offset);
   }
 
   /** Makes the log end at `offset` or at the batch boundary before it; false where it did already. */

@@ -230,7 +230,6 @@ function startEmpty(core: LogCore): void {
 function finish(core: LogCore, options: RecoveryOptions): void {
   core.recoveryPoint = Math.min(options.cleanShutdown ? core.recoveryPoint : options.recoveryPoint, core.endOffset);
   core.flushRequestedTo = core.recoveryPoint;
-  core.highWatermark = core.startOffset;
   core.producers.endOffset = core.endOffset;
   core.epochs.truncateFromEnd(core.endOffset);
   core.epochs.truncateFromStart(core.startOffset);

@@ -77,8 +77,9 @@ export class SnapshotFiles {
     this.removeWhere((offset) => !segmentBases.has(offset) && (offset !== newest || offset < newestBase));
   }
 
-  /** Makes what was written durable. The directory's entries are synced by the log. */
-  async sync(): Promise<void> {
+  /** Makes what was written durable, but for the directory's entries; false where nothing was to do. */
+  async sync(): Promise<boolean> {
+    if (this.#unsynced.size === 0) return false;
     for (const offset of [...this.#unsynced]) {
       if (!this.#unsynced.delete(offset)) continue;
       const file = this.#fileSystem.open(this.#path(offset));
@@ -88,6 +89,7 @@ export class SnapshotFiles {
         file.close();
       }
     }
+    return true;
   }
 
   #path(offset: Offset): string {

@@ -1,0 +1,451 @@
+/**
+ * All logs of a broker, in one or more log directories. Owns the directories' identity, start and stop, where a new
+ * partition goes, what happens to deleted ones, and the tasks that keep logs in order: retention, flushing by time,
+ * checkpoints, forgetting idle producers. Never knows which partitions this broker ought to host.
+ */
+import { assert } from '../base/assert.ts';
+import type { Clock, Timer } from '../base/clock.ts';
+import { messageOf, SluiceError, systemErrorCode } from '../base/errors.ts';
+import type { FileSystem } from '../base/file-system.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
+import { type BrokerId, type Offset, partitionName, type TopicPartition } from '../base/units.ts';
+import { newUuid, type Uuid } from '../base/uuid.ts';
+import { NO_BROKER_EPOCH } from './clean-shutdown.ts';
+import { inParallel } from './in-parallel.ts';
+import { IndexMemory } from './index-memory.ts';
+import { createLog, type Log, openLog } from './log.ts';
+import type { LogConfig } from './log-config.ts';
+import { type DirectoryContent, LogDirectory } from './log-directory.ts';
+import { asideDirectoryName } from './log-files.ts';
+import { startLogTasks, type TaskPeriods } from './log-tasks.ts';
+import { OpenFiles } from './open-files.ts';
+import { openFileLimit } from './process-limits.ts';
+
+export interface LogManagerOptions extends Partial<TaskPeriods> {
+  /** Paths of the log directories (`log.dirs`). */
+  readonly directories: readonly string[];
+  readonly nodeId: BrokerId;
+  /** Where left out: the one that the directories name, or a new one. */
+  readonly clusterId?: string;
+  /** Configuration of the logs that are found at start. */
+  readonly configOf: (topic: string) => LogConfig;
+  /** Whether a log that is found at start belongs to no partition of this broker any more: it is set aside. */
+  readonly isStray?: (log: Log) => boolean;
+  /** What replication-offset-checkpoint says of a log; its `highWatermark` where left out. */
+  readonly highWatermarkOf?: (log: Log) => Offset | undefined;
+  /** Told when a directory failed; its logs answer KAFKA_STORAGE_ERROR then. */
+  readonly onDirectoryFailure?: (path: string, error: Error) => void;
+  readonly onProgress?: (progress: OpenProgress) => void;
+  readonly producerIdExpirationMs?: number;
+  /** Logs of one directory that are loaded at the same time (num.recovery.threads.per.data.dir). */
+  readonly loadsPerDirectory?: number;
+  readonly maxOpenFiles?: number;
+  readonly maxIndexBytes?: number;
+}
+
+export interface OpenProgress {
+  readonly directory: string;
+  readonly loaded: number;
+  readonly total: number;
+}
+
+export interface LogManagerDependencies {
+  readonly fileSystem: FileSystem;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: Random;
+}
+
+/** One log directory, for DescribeLogDirs and metrics. */
+export interface LogDirectoryState {
+  readonly path: string;
+  /** Undefined where the directory failed before it told. */
+  readonly id: Uuid | undefined;
+  readonly online: boolean;
+  readonly failure: Error | undefined;
+  readonly logs: readonly Log[];
+}
+
+const LOADS_PER_DIRECTORY = 4;
+const CLOSES_PER_DIRECTORY = 16;
+const MOST_INDEX_BYTES = 64 * 2 ** 20;
+/** Kafka's KRaft log lies beside the topics' but is not theirs. */
+const METADATA_TOPIC = '__cluster_metadata';
+const ID_BYTES = 16;
+
+export class LogManager {
+  readonly #options: LogManagerOptions;
+  readonly #fileSystem: FileSystem;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #random: Random;
+  readonly #files: OpenFiles;
+  readonly #indexes: IndexMemory;
+  readonly #directories: LogDirectory[];
+  /** By partition name; those of failed directories too. */
+  readonly #logs = new Map<string, { readonly log: Log; readonly directory: LogDirectory }>();
+  readonly #highWatermarks = new Map<string, Offset>();
+  #clusterId: string | undefined;
+  #stopTasks: (() => void) | undefined;
+  readonly #removals = new Set<Timer>();
+
+  constructor(options: LogManagerOptions, dependencies: LogManagerDependencies) {
+    assert(options.directories.length > 0, 'a broker has a log directory');
+    this.#options = options;
+    this.#fileSystem = dependencies.fileSystem;
+    this.#clock = dependencies.clock;
+    this.#logger = dependencies.logger;
+    this.#random = dependencies.random;
+    this.#files = new OpenFiles(
+      { limit: options.maxOpenFiles ?? openFileLimit(dependencies.fileSystem) },
+      dependencies,
+    );
+    this.#indexes = new IndexMemory({ limitBytes: options.maxIndexBytes ?? MOST_INDEX_BYTES });
+    this.#directories = options.directories.map(
+      (path) =>
+        new LogDirectory(
+          { path, onFailure: (directory, error) => this.#directoryFailed(directory, error) },
+          dependencies,
+        ),
+    );
+  }
+
+  /** The cluster that the directories belong to. Known after `open`. */
+  get clusterId(): string {
+    assert(this.#clusterId !== undefined, 'the cluster id is known once the log directories are open');
+    return this.#clusterId;
+  }
+
+  /** Epoch of the broker at its last stop, where that was a clean one in every directory; otherwise -1 (KIP-966). */
+  get previousBrokerEpoch(): number {
+    const epochs = new Set(this.#directories.map((directory) => directory.previousBrokerEpoch));
+    const [epoch = NO_BROKER_EPOCH] = epochs;
+    return epochs.size === 1 ? epoch : NO_BROKER_EPOCH;
+  }
+
+  /**
+   * Claims the directories, checks whose they are, and loads every log. A directory with an I/O error goes offline;
+   * rejects with a SluiceError where another process has one, where they belong to different clusters or nodes, or
+   * where none is left.
+   */
+  async open(): Promise<void> {
+    try {
+      this.#claim();
+      this.#settleIdentity();
+      await Promise.all(this.#directories.filter((directory) => directory.online).map((each) => this.#load(each)));
+      this.#assertSomeOnline();
+    } catch (error) {
+      for (const { log } of this.#logs.values()) log.abandon();
+      for (const directory of this.#directories) directory.release();
+      throw error;
+    }
+    this.#stopTasks = startLogTasks(
+      { logs: () => this.all(), directories: this.#directories, highWatermarkOf: this.#options.highWatermarkOf },
+      this.#options,
+      { clock: this.#clock, logger: this.#logger },
+    );
+  }
+
+  #claim(): void {
+    for (const directory of this.#directories) {
+      this.#guard(directory, 'open the log directory', () => directory.claim());
+      if (!directory.online) directory.contentUnknown = true;
+    }
+    this.#assertSomeOnline();
+  }
+
+  /** Runs something of which an I/O error concerns this directory only. */
+  #guard(directory: LogDirectory, doing: string, run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      if (systemErrorCode(error) === undefined || error instanceof SluiceError) throw error;
+      directory.fail(error instanceof Error ? error : new Error(messageOf(error)), doing);
+    }
+  }
+
+  #assertSomeOnline(): void {
+    if (this.#directories.some((directory) => directory.online)) return;
+    throw new SluiceError('NO_LOG_DIRECTORY', 'no log directory can be used', {
+      remedy: 'Look for the error of each directory above; repair the disk, or take it out of log.dirs.',
+      cause: this.#directories[0]?.failure,
+    });
+  }
+
+  #settleIdentity(): void {
+    const online = this.#directories.filter((directory) => directory.online);
+    const ids = new Set<string>();
+    for (const { path, properties } of online) {
+      const { clusterId, nodeId, directoryId } = properties ?? {};
+      this.#clusterId ??= this.#options.clusterId ?? clusterId;
+      if (clusterId !== undefined && clusterId !== this.#clusterId) {
+        throw foreign(path, `cluster ${clusterId}`, `cluster ${this.#clusterId}`);
+      }
+      if (nodeId !== undefined && nodeId !== this.#options.nodeId) {
+        throw foreign(path, `node ${nodeId}`, `node ${this.#options.nodeId}`);
+      }
+      if (directoryId === undefined) continue;
+      if (ids.has(directoryId)) throw foreign(path, `directory ${directoryId}, a copy of another one`, 'one place');
+      ids.add(directoryId);
+    }
+    this.#clusterId ??= newUuid(this.#random);
+    const { nodeId } = this.#options;
+    for (const directory of online) {
+      const directoryId = directory.id ?? newUuid(this.#random);
+      const identity = { clusterId: this.#clusterId, nodeId, directoryId };
+      this.#guard(directory, 'write meta.properties', () => directory.settle(identity));
+    }
+  }
+
+  async #load(directory: LogDirectory): Promise<void> {
+    let content: DirectoryContent | undefined;
+    this.#guard(directory, 'read the log directory', () => {
+      content = directory.readContent();
+    });
+    if (content === undefined) {
+      directory.contentUnknown = true;
+      return;
+    }
+    const { recoveryPoints, startOffsets, highWatermarks, live, deleted } = content;
+    for (const [name, offset] of highWatermarks) this.#highWatermarks.set(name, offset);
+    for (const name of deleted) this.#removeLater(`${directory.path}/${name}`, 0);
+    const total = live.length;
+    const cleanShutdown = directory.wasCleanShutdown;
+    if (total > 0) this.#logger.info('Loading logs', { directory: directory.path, total, cleanShutdown });
+    let loaded = 0;
+    await inParallel(live, this.#options.loadsPerDirectory ?? LOADS_PER_DIRECTORY, async ({ name, partition }) => {
+      if (partition.topic === METADATA_TOPIC || !directory.online) return;
+      await this.#loadLog(directory, name, partition, {
+        recoveryPoint: recoveryPoints.get(name) ?? 0,
+        startOffset: startOffsets.get(name) ?? 0,
+        cleanShutdown,
+      });
+      this.#options.onProgress?.({ directory: directory.path, loaded: ++loaded, total });
+    });
+    directory.loaded = directory.online;
+    if (!directory.online) directory.contentUnknown = directory.logs.size < total;
+  }
+
+  async #loadLog(
+    directory: LogDirectory,
+    name: string,
+    { topic, partition }: TopicPartition,
+    checkpoints: { readonly recoveryPoint: Offset; readonly startOffset: Offset; readonly cleanShutdown: boolean },
+  ): Promise<void> {
+    const path = `${directory.path}/${name}`;
+    try {
+      const { producerIdExpirationMs } = this.#options;
+      const config = this.#options.configOf(topic);
+      const log = await openLog(
+        { directory: path, topic, partition, config, producerIdExpirationMs, ...checkpoints },
+        this.#logDependencies(),
+      );
+      const other = this.#logs.get(name);
+      if (other !== undefined) throw duplicate(name, other.directory.path, directory.path);
+      if (this.#options.isStray?.(log) === true) this.#setAside(directory, log, 'stray');
+      else this.#register(directory, log);
+    } catch (error) {
+      if (error instanceof SluiceError && error.code === 'DUPLICATE_PARTITION') throw error;
+      directory.fail(error instanceof Error ? error : new Error(messageOf(error)), `load ${path}`);
+    }
+  }
+
+  #logDependencies(): Parameters<typeof openLog>[1] {
+    return {
+      fileSystem: this.#fileSystem,
+      clock: this.#clock,
+      logger: this.#logger,
+      random: this.#random,
+      files: this.#files,
+      indexes: this.#indexes,
+    };
+  }
+
+  #register(directory: LogDirectory, log: Log): void {
+    const name = partitionName(log.topic, log.partition);
+    log.listeners.onFailure = (error) => directory.fail(error, `use ${name}`);
+    // The checkpoint on disk claims more than is there now; a crash must not trust it.
+    log.listeners.onTruncated = () => void directory.checkpointRecoveryPoints();
+    directory.logs.set(name, log);
+    this.#logs.set(name, { log, directory });
+  }
+
+  /** The log of a partition, or undefined. It may be offline. */
+  get({ topic, partition }: TopicPartition): Log | undefined {
+    return this.#logs.get(partitionName(topic, partition))?.log;
+  }
+
+  *all(): Iterable<Log> {
+    for (const { log } of this.#logs.values()) yield log;
+  }
+
+  /** Path of the log directory that a partition's log lies in. */
+  directoryOf({ topic, partition }: TopicPartition): string | undefined {
+    return this.#logs.get(partitionName(topic, partition))?.directory.path;
+  }
+
+  /** What replication-offset-checkpoint said at start. */
+  checkpointedHighWatermark({ topic, partition }: TopicPartition): Offset | undefined {
+    return this.#highWatermarks.get(partitionName(topic, partition));
+  }
+
+  /**
+   * The log of a partition, created in the directory with the fewest where there is none. A log of another topic of the
+   * same name is set aside. `isNew` says that the partition was assigned to this broker just now; otherwise its log may
+   * lie in a directory that is offline, and none is created. Throws SluiceError STORAGE_FAILED.
+   */
+  getOrCreate(id: TopicPartition, topicId: Uuid, config: LogConfig, { isNew = false }: { isNew?: boolean } = {}): Log {
+    const name = partitionName(id.topic, id.partition);
+    const known = this.#logs.get(name);
+    if (known !== undefined) {
+      if (known.log.topicId === undefined) known.log.setTopicId(topicId);
+      if (known.log.topicId === topicId) return known.log;
+      this.#logger.warn('The log of a deleted topic of the same name is set aside', {
+        name,
+        topicId: known.log.topicId,
+      });
+      this.#setAside(known.directory, known.log, 'stray');
+    }
+    if (!isNew && this.#directories.some((directory) => directory.contentUnknown)) {
+      throw storageFailed(`${name} may lie in a log directory that is offline`);
+    }
+    const directory = this.#emptiest();
+    try {
+      const { producerIdExpirationMs } = this.#options;
+      const { topic, partition } = id;
+      const log = createLog(
+        { directory: `${directory.path}/${name}`, topic, partition, topicId, config, producerIdExpirationMs },
+        this.#logDependencies(),
+      );
+      this.#highWatermarks.delete(name);
+      this.#register(directory, log);
+      return log;
+    } catch (error) {
+      directory.noteError(error, `create the log ${name}`);
+      throw storageFailed(`the log ${name} cannot be created`, error);
+    }
+  }
+
+  #emptiest(): LogDirectory {
+    let best: LogDirectory | undefined;
+    for (const directory of this.#directories) {
+      if (directory.online && (best === undefined || directory.logs.size < best.logs.size)) best = directory;
+    }
+    if (best === undefined) throw storageFailed('every log directory is offline');
+    return best;
+  }
+
+  /**
+   * Deletes a partition's log: it is gone at once, its files after file.delete.delay.ms. False where there is none.
+   * Replies that still send from it complete.
+   */
+  delete(id: TopicPartition): boolean {
+    return this.#remove(id, 'deleted');
+  }
+
+  /** Sets a log aside that this broker ought not to have, without removing it. False where there is none. */
+  quarantine(id: TopicPartition): boolean {
+    return this.#remove(id, 'stray');
+  }
+
+  #remove({ topic, partition }: TopicPartition, kind: 'deleted' | 'stray'): boolean {
+    const known = this.#logs.get(partitionName(topic, partition));
+    if (known === undefined) return false;
+    this.#setAside(known.directory, known.log, kind);
+    return true;
+  }
+
+  #setAside(directory: LogDirectory, log: Log, kind: 'deleted' | 'stray'): void {
+    const name = partitionName(log.topic, log.partition);
+    this.#logs.delete(name);
+    directory.logs.delete(name);
+    this.#highWatermarks.delete(name);
+    const id = this.#random.bytes(ID_BYTES).toString('hex');
+    const path = `${directory.path}/${asideDirectoryName(log, { kind, id })}`;
+    const from = log.directory;
+    log.directoryRenamed(path);
+    log.abandon();
+    try {
+      this.#fileSystem.rename(from, path);
+    } catch (error) {
+      directory.noteError(error, `rename ${from}`);
+      return;
+    }
+    if (kind === 'deleted') this.#removeLater(path, log.config.fileDeleteDelayMs);
+    void directory.checkpointRecoveryPoints();
+    void directory.checkpointStartOffsets();
+  }
+
+  #removeLater(path: string, delayMs: number): void {
+    const timer = this.#clock.after(delayMs, () => {
+      this.#removals.delete(timer);
+      this.#fileSystem.removeTree(path).catch((error: unknown) => {
+        this.#logger.warn('A deleted log stays on disk until the next start', { path, error: messageOf(error) });
+      });
+    });
+    this.#removals.add(timer);
+  }
+
+  directories(): LogDirectoryState[] {
+    return this.#directories.map((directory) => ({
+      path: directory.path,
+      id: directory.id,
+      online: directory.online,
+      failure: directory.failure,
+      logs: [...directory.logs.values()],
+    }));
+  }
+
+  /** Size of the volume that a log directory lies on. Rejects with the system's error. */
+  volume(path: string): Promise<{ totalBytes: number; usableBytes: number }> {
+    return this.#fileSystem.volume(path);
+  }
+
+  #directoryFailed(directory: LogDirectory, error: Error): void {
+    this.#options.onDirectoryFailure?.(directory.path, error);
+  }
+
+  /** Makes everything durable and says so, for a start that need not check anything. Never rejects. */
+  async close({ brokerEpoch = NO_BROKER_EPOCH }: { brokerEpoch?: number } = {}): Promise<void> {
+    this.#stopTasks?.();
+    for (const timer of this.#removals) timer.cancel();
+    await Promise.all(this.#directories.map((directory) => this.#closeDirectory(directory, brokerEpoch)));
+    this.#logs.clear();
+  }
+
+  async #closeDirectory(directory: LogDirectory, brokerEpoch: number): Promise<void> {
+    const logs = [...directory.logs.values()];
+    const { highWatermarkOf } = this.#options;
+    let clean = directory.loaded && directory.online;
+    await directory.checkpointHighWatermarks(highWatermarkOf ?? ((log) => log.highWatermark));
+    await inParallel(logs, CLOSES_PER_DIRECTORY, async (log) => {
+      try {
+        await log.close();
+      } catch (error) {
+        clean = false;
+        this.#logger.warn('A log was not closed cleanly', { log: log.directory, error: messageOf(error) });
+      }
+    });
+    await directory.checkpointRecoveryPoints();
+    await directory.checkpointStartOffsets();
+    if (clean && directory.online) directory.markClean(brokerEpoch);
+    directory.release();
+  }
+}
+
+function foreign(path: string, theirs: string, ours: string): SluiceError {
+  return new SluiceError('FOREIGN_LOG_DIRECTORY', `${path} belongs to ${theirs}, not to ${ours}`, {
+    remedy: 'Check log.dirs, node.id and which disk is mounted where.',
+  });
+}
+
+function duplicate(name: string, first: string, second: string): SluiceError {
+  return new SluiceError('DUPLICATE_PARTITION', `${name} lies in both ${first} and ${second}`, {
+    remedy: 'Move the older one of the two out of its log directory.',
+  });
+}
+
+function storageFailed(message: string, cause?: unknown): SluiceError {
+  return new SluiceError('STORAGE_FAILED', message, { cause });
+}
