@@ -13,7 +13,8 @@ export interface ApacheKafkaOptions {
   readonly classPath: string;
   /** 'tests' starts fast with a small heap; 'benchmark' uses the flags of Kafka's own start script. */
   readonly flags?: 'tests' | 'benchmark';
-  readonly advertisedHost?: string;
+  /** What clients are told to connect to: host:port. */
+  readonly advertised?: string;
   readonly port?: number;
   readonly dataDirectory?: string;
   readonly settings?: Readonly<Record<string, string>>;
@@ -97,13 +98,13 @@ interface ServerSettings extends ApacheKafkaOptions {
 }
 
 function serverProperties(settings: ServerSettings): string {
-  const advertised = settings.advertisedHost ?? '127.0.0.1';
+  const advertised = settings.advertised ?? `127.0.0.1:${settings.port}`;
   const properties: Record<string, string> = {
     'process.roles': 'broker,controller',
     'node.id': '1',
     'controller.quorum.bootstrap.servers': `127.0.0.1:${settings.controllerPort}`,
     listeners: `PLAINTEXT://127.0.0.1:${settings.port},CONTROLLER://127.0.0.1:${settings.controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://${advertised}:${settings.port},CONTROLLER://127.0.0.1:${settings.controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://${advertised},CONTROLLER://127.0.0.1:${settings.controllerPort}`,
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
     'log.dirs': settings.dataDirectory,
