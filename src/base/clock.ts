@@ -13,8 +13,11 @@ export interface Clock {
   wallMs(): number;
   /** Milliseconds from an arbitrary start, fractional; never goes back. */
   monotonicMs(): number;
-  /** Runs `callback` once after `delayMs`. A pending timer does not keep the process alive. */
-  after(delayMs: number, callback: () => void): Timer;
+  /**
+   * Runs `callback` once after `delayMs`. A pending timer does not keep the process alive unless it `holdsProcess`: a
+   * client that waits before it tries again may have nothing else open, and must not end in silence.
+   */
+  after(delayMs: number, callback: () => void, options?: { readonly holdsProcess?: boolean }): Timer;
   /** Runs `callback` every `periodMs` until cancelled. A pending timer does not keep the process alive. */
   every(periodMs: number, callback: () => void): Timer;
   /** Runs `callback` once the events that are ready now have been handled: what many of them ask for is done once. */
@@ -27,9 +30,9 @@ const LONGEST_DELAY_MS = 2 ** 31 - 1;
 export const systemClock: Clock = {
   wallMs: () => Date.now(),
   monotonicMs: () => performance.now(),
-  after: (delayMs, callback) => {
+  after: (delayMs, callback, options) => {
     const handle = setTimeout(callback, Math.min(Math.max(0, delayMs), LONGEST_DELAY_MS));
-    handle.unref();
+    if (options?.holdsProcess !== true) handle.unref();
     return { cancel: () => clearTimeout(handle) };
   },
   every: (periodMs, callback) => {

@@ -1,0 +1,97 @@
+/**
+ * The batches of one partition in the order of their records, and who of them is under way. Keeps the order: a batch that
+ * failed goes back to its place, and nothing overtakes it.
+ */
+import type { ResolvedProducerOptions } from './options.ts';
+import { NO_SEQUENCE, PendingBatch } from './pending-batch.ts';
+
+/** Sequence numbers wrap after 2^31 - 1. */
+const SEQUENCES = 2 ** 31;
+
+export class PartitionQueue {
+  readonly topic: string;
+  readonly partition: number;
+  /** Waiting, oldest first; only the last one may be open. */
+  readonly waiting: PendingBatch[] = [];
+  readonly inFlight = new Set<PendingBatch>();
+  nextSequence = 0;
+  /** After a failure nothing is sent before this. */
+  notBeforeMs = 0;
+  failures = 0;
+  /** A batch has failed: until all that is under way has come back, order would be lost by sending more. */
+  private recovering = false;
+  private readonly options: ResolvedProducerOptions;
+
+  constructor(topic: string, partition: number, options: ResolvedProducerOptions) {
+    this.topic = topic;
+    this.partition = partition;
+    this.options = options;
+  }
+
+  get idle(): boolean {
+    return this.waiting.length === 0 && this.inFlight.size === 0;
+  }
+
+  /** The batch that takes a record of at most `recordBytes`: the open one, or a new one where that is full. */
+  openBatch(recordBytes: number, nowMs: number): PendingBatch {
+    const last = this.waiting.at(-1);
+    if (last?.open && last.bytes + recordBytes <= Math.max(this.options.batchBytes, recordBytes)) return last;
+    const batch = new PendingBatch(nowMs, Math.max(this.options.batchBytes, recordBytes));
+    this.waiting.push(batch);
+    return batch;
+  }
+
+  /** When the next batch may be sent: 0 for now, Infinity where there is none or one must come back first. */
+  readyAtMs(flushing: boolean): number {
+    const first = this.waiting[0];
+    if (first === undefined || this.blocked) return Infinity;
+    const full = !first.open || this.waiting.length > 1 || first.bytes >= this.options.batchBytes;
+    const fullAtMs = full || flushing ? 0 : first.openedAtMs + this.options.lingerMs;
+    return Math.max(fullAtMs, this.notBeforeMs);
+  }
+
+  private get blocked(): boolean {
+    if (this.inFlight.size === 0) return false;
+    return this.recovering || !this.options.idempotent;
+  }
+
+  /** Takes the next batch for sending. */
+  take(): PendingBatch {
+    const batch = this.waiting.shift()!;
+    this.recovering = false;
+    this.inFlight.add(batch);
+    return batch;
+  }
+
+  /** Numbers a batch after the ones before it. */
+  takeSequence(count: number): number {
+    const sequence = this.nextSequence;
+    this.nextSequence = (sequence + count) % SEQUENCES;
+    return sequence;
+  }
+
+  /** Puts a batch that failed back in front of all later ones. */
+  giveBack(batch: PendingBatch): void {
+    this.inFlight.delete(batch);
+    this.recovering = true;
+    const order = batch.baseSequence;
+    let place = 0;
+    if (order !== NO_SEQUENCE) {
+      while (place < this.waiting.length && precedes(this.waiting[place]!.baseSequence, order)) place++;
+    }
+    this.waiting.splice(place, 0, batch);
+  }
+
+  /** Whether a batch with an earlier sequence is still to be sent or to be answered. */
+  hasEarlier(batch: PendingBatch): boolean {
+    const earlier = (other: PendingBatch): boolean => precedes(other.baseSequence, batch.baseSequence);
+    return this.waiting.some(earlier) || [...this.inFlight].some((other) => other !== batch && earlier(other));
+  }
+}
+
+/** Whether a sequence comes before another, in a ring where what is under way is close together. */
+function precedes(sequence: number, other: number): boolean {
+  if (sequence === NO_SEQUENCE) return false;
+  const distance = (other - sequence + SEQUENCES) % SEQUENCES;
+  return distance > 0 && distance < SEQUENCES / 2;
+}

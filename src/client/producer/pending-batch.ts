@@ -1,0 +1,105 @@
+/** Records of one partition on their way: open while they are collected, then bytes, then settled. */
+import { assert } from '../../base/assert.ts';
+import type { SluiceError } from '../../base/errors.ts';
+import type { Offset, ProducerId, Timestamp } from '../../base/units.ts';
+import { BatchWriter, type NewHeader } from '../../records/builder.ts';
+import { stampProducer } from '../../records/producer-fields.ts';
+
+/** How a batch ended: acknowledged with its place, or not. */
+export type BatchOutcome =
+  | {
+      readonly ok: true;
+      /** Offset of the first record; -1 where the broker did not say (acks 0, or a repeated send). */
+      readonly baseOffset: Offset;
+      /** Time that the broker gave the records; -1 where they keep their own. */
+      readonly appendTimestamp: Timestamp;
+    }
+  | { readonly ok: false; readonly error: SluiceError };
+
+/** Who sends, as the broker knows it. */
+export interface ProducerIdentity {
+  readonly id: ProducerId;
+  readonly epoch: number;
+}
+
+export const NO_SEQUENCE = -1;
+
+export class PendingBatch {
+  readonly openedAtMs: number;
+  /** Memory that the batch is charged with until it is settled. */
+  chargedBytes = 0;
+  baseSequence = NO_SEQUENCE;
+  /** Whether it was sent at least once, so that the broker may have it. */
+  sent = false;
+  outcome: BatchOutcome | undefined;
+  /** Records whose producer waits for no promise; their failure is told by `flush`. */
+  unwatched = 0;
+  private writer: BatchWriter | undefined;
+  private finished: Buffer | undefined;
+  private recordCount = 0;
+  private settledPromise: Promise<BatchOutcome> | undefined;
+  private resolveSettled: ((outcome: BatchOutcome) => void) | undefined;
+
+  constructor(nowMs: number, capacityBytes: number) {
+    this.openedAtMs = nowMs;
+    this.writer = new BatchWriter({ capacityBytes });
+  }
+
+  get count(): number {
+    return this.recordCount;
+  }
+
+  get open(): boolean {
+    return this.writer !== undefined;
+  }
+
+  /** Size so far: before compression while it is open, on the wire afterwards. */
+  get bytes(): number {
+    return this.writer?.bytes ?? this.finished!.length;
+  }
+
+  /** Adds a record; returns its place in the batch. */
+  append(
+    timestamp: Timestamp,
+    key: Uint8Array | null,
+    value: Uint8Array | null,
+    headers: readonly NewHeader[] | undefined,
+  ): number {
+    assert(this.writer !== undefined, 'only an open batch takes records');
+    this.writer.append(timestamp, key, value, headers);
+    return this.recordCount++;
+  }
+
+  /** The bytes to send. The first call closes and compresses the batch. */
+  finish(options: { readonly codec: number; readonly level: number | undefined }): Buffer {
+    if (this.finished === undefined) {
+      this.finished = this.writer!.finish(options);
+      this.writer = undefined;
+    }
+    return this.finished;
+  }
+
+  /** Gives a closed batch its producer and its place in that producer's sequence. */
+  stamp(identity: ProducerIdentity, baseSequence: number): void {
+    assert(this.finished !== undefined, 'only a closed batch has a sequence');
+    this.baseSequence = baseSequence;
+    stampProducer(this.finished, 0, { ...identity, baseSequence });
+  }
+
+  settle(outcome: BatchOutcome): void {
+    assert(this.outcome === undefined, 'a batch is settled once');
+    this.outcome = outcome;
+    this.finished = undefined;
+    this.writer = undefined;
+    this.resolveSettled?.(outcome);
+  }
+
+  /** Resolves, never rejects, when the batch is settled. Made on demand: most batches need one, most records none. */
+  settled(): Promise<BatchOutcome> {
+    this.settledPromise ??= new Promise((resolve) => {
+      if (this.outcome === undefined) this.resolveSettled = resolve;
+      else resolve(this.outcome);
+    });
+    return this.settledPromise;
+  }
+}

@@ -1,0 +1,422 @@
+/**
+ * Moves batches from their queues to the leaders of their partitions and settles them. Works in turns: whoever changes
+ * something calls `poke`, and one `drain` at the end of the turn sends all that may leave.
+ *
+ * With an idempotent producer several batches of a partition are under way at once, each with its place in a sequence
+ * that the broker checks. A batch that is lost for good leaves a gap there; then everything under way is waited for and
+ * the producer goes on under a new id (`renew`).
+ */
+import type { Timer } from '../../base/clock.ts';
+import { SluiceError } from '../../base/errors.ts';
+import type { BrokerId } from '../../base/units.ts';
+import { produce } from '../../protocol/apis/produce.ts';
+import { ErrorCode, isRetriable } from '../../protocol/error-codes.ts';
+import type { BrokerConnection } from '../broker-connection.ts';
+import type { Cluster } from '../cluster.ts';
+import { clientClosed, mayRetry, refusedBy } from '../errors.ts';
+import type { TopicView } from '../metadata-cache.ts';
+import { backoffMs } from '../retry.ts';
+import { requestIdentity } from './identity.ts';
+import type { ResolvedProducerOptions } from './options.ts';
+import type { PartitionQueue } from './partition-queue.ts';
+import { type BatchOutcome, NO_SEQUENCE, type PendingBatch, type ProducerIdentity } from './pending-batch.ts';
+import {
+  answerFor,
+  isSequenceFault,
+  isShortOfReplicas,
+  mostProduceVersion,
+  type Parcel,
+  type PartitionAnswer,
+  type ProduceAnswer,
+  produceBody,
+  refusalText,
+} from './produce-request.ts';
+
+/** Told of every batch that ends, so that its memory can be given back. */
+export type SettledListener = (batch: PendingBatch, outcome: BatchOutcome) => void;
+
+/** One broker to which batches go. */
+interface Lane {
+  readonly leader: BrokerId;
+  connection: BrokerConnection | undefined;
+  opening: boolean;
+  requests: number;
+  notBeforeMs: number;
+  failures: number;
+}
+
+const LANE_NAME = 'produce';
+/** Bytes of a request around its batches, generously. */
+const REQUEST_OVERHEAD_BYTES = 1024;
+/** How soon a socket that is full is looked at again. */
+const SOCKET_LOOK_MS = 2;
+
+export class Sender {
+  /** Batches that are handed in count as full while this is above zero. */
+  flushing = 0;
+  private readonly cluster: Cluster;
+  private readonly options: ResolvedProducerOptions;
+  private readonly onSettled: SettledListener;
+  /** Queues that have something to send or under way, in the order in which they get their turn. */
+  private readonly active = new Set<PartitionQueue>();
+  private readonly lanes = new Map<BrokerId, Lane>();
+  private readonly lookUps = new Set<string>();
+  private identity: ProducerIdentity | undefined;
+  private identityState: 'none' | 'asked' | 'valid' | 'spent' = 'none';
+  private identityNotBeforeMs = 0;
+  private poked = false;
+  private wake: { readonly atMs: number; readonly timer: Timer } | undefined;
+
+  constructor(cluster: Cluster, options: ResolvedProducerOptions, onSettled: SettledListener) {
+    this.cluster = cluster;
+    this.options = options;
+    this.onSettled = onSettled;
+  }
+
+  /** Every batch that is not settled. */
+  pending(): PendingBatch[] {
+    return [...this.active].flatMap((queue) => [...queue.inFlight, ...queue.waiting]);
+  }
+
+  /** Takes notice of a queue that has something to send. */
+  enqueue(queue: PartitionQueue): void {
+    this.active.add(queue);
+    this.poke();
+  }
+
+  poke(): void {
+    if (this.poked) return;
+    this.poked = true;
+    this.cluster.dependencies.clock.afterTurn(() => {
+      this.poked = false;
+      this.drain();
+    });
+  }
+
+  /** Ends all batches that have not been acknowledged with `error`. */
+  failAll(error: SluiceError): void {
+    this.wake?.timer.cancel();
+    for (const queue of this.active) {
+      for (const batch of [...queue.waiting.splice(0), ...queue.inFlight])
+        this.settle(queue, batch, { ok: false, error });
+    }
+  }
+
+  private get nowMs(): number {
+    return this.cluster.dependencies.clock.monotonicMs();
+  }
+
+  private drain(): void {
+    if (this.cluster.closing.aborted) this.failAll(clientClosed());
+    const nowMs = this.nowMs;
+    this.expire(nowMs);
+    if (this.active.size === 0) return;
+    let wakeAtMs = this.nextExpiryMs();
+    if (this.hasIdentity(nowMs)) {
+      const parcelled = new Map<Lane, PartitionQueue[]>();
+      for (const queue of this.active) {
+        const readyAtMs = queue.readyAtMs(this.flushing > 0);
+        if (readyAtMs > nowMs) wakeAtMs = Math.min(wakeAtMs, readyAtMs);
+        else this.address(queue, parcelled, nowMs);
+      }
+      for (const [lane, queues] of parcelled) this.load(lane, queues);
+      for (const lane of this.lanes.values())
+        if (lane.notBeforeMs > nowMs) wakeAtMs = Math.min(wakeAtMs, lane.notBeforeMs);
+    } else if (this.identityNotBeforeMs > nowMs) {
+      wakeAtMs = Math.min(wakeAtMs, this.identityNotBeforeMs);
+    }
+    this.wakeAt(wakeAtMs);
+  }
+
+  /** Finds the lane of a queue that is ready; where the leader is unknown or not connected, sets that in motion. */
+  private address(queue: PartitionQueue, parcelled: Map<Lane, PartitionQueue[]>, nowMs: number): void {
+    const leader = this.cluster.knownTopic(queue.topic)?.partitions[queue.partition]?.leader ?? -1;
+    if (leader < 0) {
+      this.lookUp(queue);
+      return;
+    }
+    let lane = this.lanes.get(leader);
+    if (lane === undefined) {
+      lane = { leader, connection: undefined, opening: false, requests: 0, notBeforeMs: 0, failures: 0 };
+      this.lanes.set(leader, lane);
+    }
+    const queues = parcelled.get(lane);
+    if (lane.connection?.usable !== true) this.open(lane, nowMs);
+    else if (queues === undefined) parcelled.set(lane, [queue]);
+    else queues.push(queue);
+  }
+
+  /** Fills requests for one broker until nothing is left or enough are under way. */
+  private load(lane: Lane, queues: readonly PartitionQueue[]): void {
+    let left = queues;
+    while (left.length > 0 && this.hasRoom(lane)) {
+      const parcels: Parcel[] = [];
+      const postponed: PartitionQueue[] = [];
+      let bytes = REQUEST_OVERHEAD_BYTES;
+      for (const queue of left) {
+        const next = queue.waiting[0]!;
+        if (parcels.length > 0 && bytes + next.bytes > this.options.maxRequestBytes) {
+          postponed.push(queue);
+          continue;
+        }
+        const parcel = this.pack(queue);
+        bytes += parcel.bytes.length;
+        parcels.push(parcel);
+        // Who was served goes to the end, so that a busy partition does not starve the others.
+        this.active.delete(queue);
+        this.active.add(queue);
+        if (queue.readyAtMs(this.flushing > 0) <= this.nowMs) postponed.push(queue);
+      }
+      this.dispatch(lane, parcels);
+      left = postponed;
+    }
+  }
+
+  /** Without acknowledgements the socket is the only thing that slows a producer down. */
+  private hasRoom(lane: Lane): boolean {
+    if (this.options.acks !== 0) return lane.requests < this.options.maxInFlight;
+    if (lane.connection!.queuedBytes < this.options.maxRequestBytes * this.options.maxInFlight) return true;
+    lane.notBeforeMs = this.nowMs + SOCKET_LOOK_MS;
+    return false;
+  }
+
+  private pack(queue: PartitionQueue): Parcel {
+    const batch = queue.take();
+    const bytes = batch.finish({ codec: this.options.codec, level: this.options.compressionLevel });
+    if (this.identity !== undefined && batch.baseSequence === NO_SEQUENCE) {
+      batch.stamp(this.identity, queue.takeSequence(batch.count));
+    }
+    batch.sent = true;
+    return { queue, batch, bytes, topic: this.cluster.knownTopic(queue.topic)! };
+  }
+
+  /** Sends in this turn, so that requests leave in the order in which sequences were given out. */
+  private dispatch(lane: Lane, parcels: readonly Parcel[]): void {
+    const connection = lane.connection!;
+    const body = produceBody(parcels, this.options);
+    const options = { atMostVersion: mostProduceVersion(parcels) };
+    if (this.options.acks === 0) {
+      try {
+        connection.send(produce, body, options);
+        for (const parcel of parcels) this.acknowledge(parcel, -1, -1);
+      } catch (error) {
+        this.lost(lane, parcels, error);
+      }
+      return;
+    }
+    lane.requests++;
+    connection.request(produce, body, options).then(
+      (answer) => {
+        lane.requests--;
+        lane.failures = 0;
+        this.receive(parcels, answer);
+        this.poke();
+      },
+      (error: unknown) => {
+        lane.requests--;
+        this.lost(lane, parcels, error);
+        this.poke();
+      },
+    );
+  }
+
+  /** The request got no answer: the batches may have been written or not. */
+  private lost(lane: Lane, parcels: readonly Parcel[], error: unknown): void {
+    const failure = asSluiceError(error);
+    for (const parcel of parcels) {
+      this.cluster.forgetTopic(parcel.queue.topic);
+      if (mayRetry(failure)) this.sendAgain(parcel);
+      else this.giveUp(parcel, failure);
+    }
+  }
+
+  private receive(parcels: readonly Parcel[], answer: ProduceAnswer): void {
+    for (const parcel of parcels) {
+      if (parcel.batch.outcome !== undefined) continue;
+      const partition = answerFor(parcel, answer);
+      if (partition === undefined) {
+        const error = refusedBy(ErrorCode.UNKNOWN_SERVER_ERROR, placeOf(parcel.queue), 'the answer left it out');
+        this.giveUp(parcel, error);
+      } else if (partition.errorCode === ErrorCode.NONE) {
+        this.acknowledge(parcel, partition.baseOffset, partition.logAppendTimeMs);
+      } else {
+        this.refused(parcel, partition);
+      }
+    }
+  }
+
+  private refused(parcel: Parcel, answer: PartitionAnswer): void {
+    const { queue, batch } = parcel;
+    const code = answer.errorCode;
+    if (code === ErrorCode.DUPLICATE_SEQUENCE_NUMBER) {
+      // The broker has it already: an earlier attempt had come through and its answer was lost.
+      this.acknowledge(parcel, -1, -1);
+    } else if (this.identity !== undefined && isSequenceFault(code)) {
+      // Behind a batch that failed this is only its echo; in front it means that the broker's memory and ours differ.
+      if (code !== ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER || !queue.hasEarlier(batch)) this.identityState = 'spent';
+      this.sendAgain(parcel);
+    } else if (isRetriable(code)) {
+      if (!isShortOfReplicas(code)) this.cluster.forgetTopic(queue.topic);
+      this.sendAgain(parcel);
+    } else {
+      this.giveUp(parcel, refusedBy(code, placeOf(queue), refusalText(answer)));
+    }
+  }
+
+  private sendAgain({ queue, batch }: Parcel): void {
+    if (batch.outcome !== undefined) return;
+    queue.giveBack(batch);
+    queue.failures++;
+    const { options, dependencies } = this.cluster;
+    queue.notBeforeMs = this.nowMs + backoffMs(options.backoff, queue.failures, dependencies.random);
+  }
+
+  private acknowledge({ queue, batch }: Parcel, baseOffset: number, appendTimestamp: number): void {
+    queue.failures = 0;
+    this.settle(queue, batch, { ok: true, baseOffset, appendTimestamp });
+  }
+
+  private giveUp({ queue, batch }: Parcel, error: SluiceError): void {
+    if (batch.outcome !== undefined) return;
+    if (batch.baseSequence !== NO_SEQUENCE) this.identityState = 'spent';
+    this.settle(queue, batch, { ok: false, error });
+  }
+
+  private settle(queue: PartitionQueue, batch: PendingBatch, outcome: BatchOutcome): void {
+    queue.inFlight.delete(batch);
+    if (queue.idle) this.active.delete(queue);
+    if (batch.outcome !== undefined) return;
+    batch.settle(outcome);
+    this.onSettled(batch, outcome);
+  }
+
+  /** Ends waiting batches whose time is up. What is under way ends with its request. */
+  private expire(nowMs: number): void {
+    const { deliveryTimeoutMs } = this.options;
+    for (const queue of this.active) {
+      while (queue.waiting.length > 0 && queue.waiting[0]!.openedAtMs + deliveryTimeoutMs <= nowMs) {
+        const batch = queue.waiting.shift()!;
+        const message = `records for ${placeOf(queue)} were not acknowledged within ${deliveryTimeoutMs} ms`;
+        const remedy = 'Check that the leader of the partition can be reached, or raise deliveryTimeoutMs.';
+        const error = new SluiceError('DELIVERY_TIMED_OUT', message, { retriable: true, remedy });
+        if (batch.baseSequence !== NO_SEQUENCE) this.identityState = 'spent';
+        this.settle(queue, batch, { ok: false, error });
+      }
+    }
+  }
+
+  private nextExpiryMs(): number {
+    let atMs = Infinity;
+    for (const queue of this.active) {
+      const first = queue.waiting[0];
+      if (first !== undefined) atMs = Math.min(atMs, first.openedAtMs + this.options.deliveryTimeoutMs);
+    }
+    return atMs;
+  }
+
+  /** Whether batches may leave as far as the producer id is concerned; where not, sets that in motion. */
+  private hasIdentity(nowMs: number): boolean {
+    if (!this.options.idempotent || this.identityState === 'valid') return true;
+    if (this.identityState === 'asked' || this.identityNotBeforeMs > nowMs) return false;
+    for (const queue of this.active) if (queue.inFlight.size > 0) return false;
+    this.identityState = 'asked';
+    requestIdentity(this.cluster).then(
+      (identity) => {
+        this.renew(identity);
+        this.poke();
+      },
+      (error: unknown) => {
+        this.identityState = 'none';
+        this.identityNotBeforeMs = this.nowMs + this.cluster.options.backoff.mostMs;
+        if (!mayRetry(error)) this.failAll(asSluiceError(error));
+        this.poke();
+      },
+    );
+    return false;
+  }
+
+  /** Goes on under a new id: nothing is under way now, and all that waits is numbered from 0. */
+  private renew(identity: ProducerIdentity): void {
+    this.identity = identity;
+    this.identityState = 'valid';
+    this.onRenewed?.();
+    for (const queue of this.active) {
+      for (const batch of queue.waiting) {
+        if (batch.baseSequence !== NO_SEQUENCE) batch.stamp(identity, queue.takeSequence(batch.count));
+      }
+    }
+  }
+
+  /** Called before waiting batches are numbered anew: every queue, idle ones too, starts its sequence again. */
+  onRenewed: (() => void) | undefined;
+
+  private lookUp(queue: PartitionQueue): void {
+    const { topic } = queue;
+    if (this.lookUps.has(topic)) return;
+    this.lookUps.add(topic);
+    const failed = (failure: unknown): void => {
+      this.lookUps.delete(topic);
+      for (const each of this.active) {
+        if (each.topic !== topic) continue;
+        each.notBeforeMs = Math.max(each.notBeforeMs, this.nowMs + this.cluster.options.backoff.firstMs);
+        if (failure !== undefined && !mayRetry(failure)) this.dropQueue(each, asSluiceError(failure));
+      }
+      this.poke();
+    };
+    this.cluster.forgetTopic(topic);
+    this.cluster.topic(topic, { create: this.options.createTopics }).then((view: TopicView) => {
+      if (view.partitions.some(({ leader }) => leader < 0)) failed(undefined);
+      this.lookUps.delete(topic);
+      this.poke();
+    }, failed);
+  }
+
+  private dropQueue(queue: PartitionQueue, error: SluiceError): void {
+    for (const batch of queue.waiting.splice(0)) this.settle(queue, batch, { ok: false, error });
+  }
+
+  private open(lane: Lane, nowMs: number): void {
+    if (lane.opening || lane.notBeforeMs > nowMs) return;
+    lane.opening = true;
+    this.cluster.connection(lane.leader, LANE_NAME).then(
+      (connection) => {
+        lane.opening = false;
+        lane.connection = connection;
+        this.poke();
+      },
+      () => {
+        lane.opening = false;
+        lane.failures++;
+        const { options, dependencies } = this.cluster;
+        lane.notBeforeMs = this.nowMs + backoffMs(options.backoff, lane.failures, dependencies.random);
+        // Leadership moves away from a broker that is gone.
+        for (const queue of this.active) this.cluster.forgetTopic(queue.topic);
+        this.poke();
+      },
+    );
+  }
+
+  private wakeAt(atMs: number): void {
+    if (this.wake !== undefined) {
+      if (this.wake.atMs === atMs) return;
+      this.wake.timer.cancel();
+      this.wake = undefined;
+    }
+    if (atMs === Infinity) return;
+    const wake = (): void => {
+      this.wake = undefined;
+      this.poke();
+    };
+    const delayMs = Math.max(1, Math.ceil(atMs - this.nowMs));
+    this.wake = { atMs, timer: this.cluster.dependencies.clock.after(delayMs, wake, { holdsProcess: true }) };
+  }
+}
+
+function placeOf(queue: PartitionQueue): string {
+  return `${queue.topic}-${queue.partition}`;
+}
+
+function asSluiceError(error: unknown): SluiceError {
+  if (error instanceof SluiceError) return error;
+  return new SluiceError('UNEXPECTED', 'sending failed', { cause: error, remedy: 'Look at the cause.' });
+}
