@@ -133,22 +133,29 @@ function liveOwner(file: string): number | undefined {
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
     return systemErrorCode(error) === 'EPERM';
   }
+  // A zombie answers signals until its parent asks for its exit code, but it holds nothing any more.
+  return !DEAD_STATES.includes(statFields(pid)[STATE_FIELD] ?? '');
 }
 
-/**
- * When a process started, in clock ticks since boot (field 22 of /proc/<pid>/stat, counted after the name, which may
- * hold spaces): process ids are reused. Empty where there is no /proc.
- */
+const STATE_FIELD = 0;
+const START_TIME_FIELD = 19;
+const DEAD_STATES: readonly string[] = ['Z', 'X', 'x'];
+
+/** When a process started, in clock ticks since boot: process ids are reused. Empty where there is no /proc. */
 function startedAt(pid: number): string {
+  return statFields(pid)[START_TIME_FIELD] ?? '';
+}
+
+/** /proc/<pid>/stat from its third field on (the second, the name, may hold spaces); empty where there is none. */
+function statFields(pid: number): readonly string[] {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   } catch {
-    return '';
+    return [];
   }
 }
 

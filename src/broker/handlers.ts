@@ -26,7 +26,6 @@ const TABLE: readonly ((services: BrokerServices) => Handler)[] = [
   handleFetch,
   handleListOffsets,
   handleMetadata,
-  handleApiVersions,
   handleCreateTopics,
   handleDeleteTopics,
   handleDeleteRecords,
@@ -45,5 +44,8 @@ const TABLE: readonly ((services: BrokerServices) => Handler)[] = [
 
 /** One handler for each served API, over the same services. */
 export function createHandlers(services: BrokerServices): Handler[] {
-  return TABLE.map((create) => create(services));
+  const handlers = TABLE.map((create) => create(services));
+  // ApiVersions tells all of them, itself included.
+  handlers.push(handleApiVersions(services, () => handlers.map(({ api }) => api)));
+  return handlers;
 }

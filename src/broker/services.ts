@@ -3,7 +3,6 @@ import type { BrokerId } from '../base/units.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
 import type { Controller } from '../controller/controller.ts';
 import type { MetadataQuorum } from '../metadata/quorum.ts';
-import type { Api } from '../protocol/schema.ts';
 import type { Replicas, TopicDirectory } from '../replication/replicas.ts';
 import type { LogManager } from '../storage/log-manager.ts';
 import type { FetchSessions } from './fetch-sessions.ts';
@@ -24,6 +23,4 @@ export interface BrokerServices {
   readonly logs: LogManager;
   readonly replicas: Replicas;
   readonly fetchSessions: FetchSessions;
-  /** The served APIs, as ApiVersions tells them. */
-  apis(): readonly Api[];
 }

@@ -1,6 +1,6 @@
 /** Turns the options of a command line into a broker's configuration. */
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { disk } from '../base/disk.ts';
 import { messageOf, SluiceError } from '../base/errors.ts';
 import { type BrokerConfig, loadBrokerConfig } from '../config/broker-config.ts';
 
@@ -45,7 +45,7 @@ export function configurationFrom(options: ConfigurationOptions): BrokerConfig {
 
 function readConfigFile(path: string): { readonly path: string; readonly text: string } {
   try {
-    return { path, text: readFileSync(path, 'utf8') };
+    return { path, text: disk.readFile(path).toString('utf8') };
   } catch (error) {
     throw new SluiceError('CONFIG_UNREADABLE', `cannot read ${path}: ${messageOf(error)}`, { cause: error });
   }

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /** The `sluice` command: one file a subcommand, each loading what it needs only when it runs. */
-import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
+import { disk } from '../base/disk.ts';
 import { addConfigCommand } from './config.ts';
 import { addConsumeCommand } from './consume.ts';
 import { addDemoCommand } from './demo.ts';
@@ -12,7 +13,7 @@ import { addStartCommand } from './start.ts';
 import { addTopicsCommand } from './topics.ts';
 
 const manifest: { readonly version: string } = JSON.parse(
-  readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
+  disk.readFile(fileURLToPath(new URL('../../../package.json', import.meta.url))).toString('utf8'),
 );
 
 const program = new Command('sluice')

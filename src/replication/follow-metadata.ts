@@ -3,7 +3,7 @@
 import type { BrokerId } from '../base/units.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
 import { resolveTopicConfig } from '../config/topic-config.ts';
-import type { MetadataDelta } from '../metadata/delta.ts';
+import { changedPartitions, type MetadataDelta } from '../metadata/delta.ts';
 import {
   type MetadataImage,
   type PartitionImage,
@@ -25,15 +25,21 @@ export interface Follower {
 /** Hosts every partition that the image assigns to this broker. */
 export function hostAll(follower: Follower, image: MetadataImage): void {
   for (const topic of image.topics.byName.values()) {
-    hostPartitions(follower, image, topic, topic.partitions.keys());
+    hostPartitions(follower, image, { topic, partitions: topic.partitions.keys(), isNew: false });
   }
 }
 
 export function followDelta(follower: Follower, delta: MetadataDelta, image: MetadataImage): void {
   // Deletions first: a topic that was deleted and created anew stands in both lists.
   for (const topic of delta.deletedTopics) follower.replicas.deleteTopic(topic.name);
-  for (const topic of delta.createdTopics) hostPartitions(follower, image, topic, topic.partitions.keys());
-  for (const { topic, partitions } of delta.changedTopics) hostPartitions(follower, image, topic, partitions);
+  for (const topic of delta.createdTopics)
+    hostPartitions(follower, image, { topic, partitions: topic.partitions.keys(), isNew: true });
+  for (const change of delta.changedTopics) {
+    for (const { partition, before } of changedPartitions(change)) {
+      const isNew = before === undefined || !before.replicas.includes(follower.brokerId);
+      hostPartitions(follower, image, { topic: change.topic, partitions: [partition], isNew });
+    }
+  }
   const brokerChanged = delta.changedConfigs.some(({ resourceType }) => resourceType === RESOURCE_TYPE.BROKER);
   if (brokerChanged) configureAll(follower, image);
   for (const { resourceType, resourceName } of delta.changedConfigs) {
@@ -53,15 +59,22 @@ function configure(follower: Follower, image: MetadataImage, topic: string): voi
 function hostPartitions(
   follower: Follower,
   image: MetadataImage,
-  topic: TopicImage,
-  partitions: Iterable<number>,
+  {
+    topic,
+    partitions,
+    isNew,
+  }: {
+    readonly topic: TopicImage;
+    readonly partitions: Iterable<number>;
+    readonly isNew: boolean;
+  },
 ): void {
   let config: ReplicaConfig | undefined;
   for (const partition of partitions) {
     const state = topic.partitions[partition]!;
     if (!state.replicas.includes(follower.brokerId)) continue;
     config ??= configOf(follower, image, topic.name);
-    follower.replicas.host({ topic: topic.name, partition, topicId: topic.id }, stateOf(state), config);
+    follower.replicas.host({ topic: topic.name, partition, topicId: topic.id }, stateOf(state), config, { isNew });
   }
 }
 

@@ -172,9 +172,8 @@ export class Partition {
     if (request.lastFetchedEpoch >= 0) {
       const ours = this.log.endOffsetForEpoch(request.lastFetchedEpoch);
       if (ours.epoch < 0) return this.#failedRead(ErrorCode.OFFSET_OUT_OF_RANGE);
-      if (ours.epoch < request.lastFetchedEpoch || ours.offset < request.offset) {
-        const divergingEpoch = { epoch: ours.epoch, endOffset: ours.offset };
-        return { ...this.#failedRead(ErrorCode.NONE), divergingEpoch };
+      if (ours.epoch < request.lastFetchedEpoch || ours.endOffset < request.offset) {
+        return { ...this.#failedRead(ErrorCode.NONE), divergingEpoch: ours };
       }
     }
     const committed = request.isolation === 'read_committed';
@@ -204,7 +203,7 @@ export class Partition {
         return { offset: last, timestamp: -1, leaderEpoch: this.#state.leaderEpoch };
       case ListOffsetsTimestamp.earliest:
       case ListOffsetsTimestamp.earliestLocal:
-        return { offset: this.log.startOffset, timestamp: -1, leaderEpoch: this.log.epochOf(this.log.startOffset) };
+        return { offset: this.log.startOffset, timestamp: -1, leaderEpoch: this.log.epochAt(this.log.startOffset) };
       case ListOffsetsTimestamp.latestTiered:
       case ListOffsetsTimestamp.earliestPendingUpload:
         return NOTHING_FOUND;

@@ -2,9 +2,12 @@
  * The partitions that this broker hosts, by topic. Follows the controller's decisions (`host`, `retire`); finds the
  * partition a request means or says why it cannot be served here. Never decides who leads.
  */
-import type { BrokerId } from '../base/units.ts';
+import { messageOf, SluiceError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { BrokerId, TopicPartition } from '../base/units.ts';
 import type { Uuid } from '../base/uuid.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
+import type { Log } from '../storage/log.ts';
 import type { LogConfig } from '../storage/log-config.ts';
 import type { LogManager } from '../storage/log-manager.ts';
 import { Partition, type PartitionState } from './partition.ts';
@@ -21,17 +24,27 @@ export interface TopicDirectory {
   topicName(id: Uuid): string | undefined;
 }
 
+/** A partition by topic id, name and number. */
+export interface PartitionId extends TopicPartition {
+  readonly topicId: Uuid;
+}
+
+/** Stands for a partition whose log cannot be had: its directory is offline. */
+type Offline = 'offline';
+
 export class Replicas {
   readonly #brokerId: BrokerId;
   readonly #logs: LogManager;
   readonly #directory: TopicDirectory;
-  readonly #topics = new Map<string, Map<number, Partition>>();
+  readonly #logger: Logger;
+  readonly #topics = new Map<string, Map<number, Partition | Offline>>();
   #count = 0;
 
   constructor(
     options: { readonly brokerId: BrokerId },
-    dependencies: { readonly logs: LogManager; readonly directory: TopicDirectory },
+    dependencies: { readonly logs: LogManager; readonly directory: TopicDirectory; readonly logger: Logger },
   ) {
+    this.#logger = dependencies.logger;
     this.#brokerId = options.brokerId;
     this.#logs = dependencies.logs;
     this.#directory = dependencies.directory;
@@ -45,7 +58,8 @@ export class Replicas {
   /** The hosted partition, or the error that a client must get in its place. */
   find(topic: string, partition: number): Partition | ErrorCode {
     const hosted = this.#topics.get(topic)?.get(partition);
-    if (hosted !== undefined) return hosted.log.failure !== undefined ? ErrorCode.KAFKA_STORAGE_ERROR : hosted;
+    if (hosted === 'offline') return ErrorCode.KAFKA_STORAGE_ERROR;
+    if (hosted !== undefined) return hosted.log.failure === undefined ? hosted : ErrorCode.KAFKA_STORAGE_ERROR;
     return this.#directory.hasPartition(topic, partition)
       ? ErrorCode.NOT_LEADER_OR_FOLLOWER
       : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
@@ -60,42 +74,50 @@ export class Replicas {
     return found;
   }
 
-  *partitions(): Iterable<Partition> {
-    for (const partitions of this.#topics.values()) yield* partitions.values();
-  }
-
-  /** Starts to host a partition, creating its log where there is none, or takes over its new state. */
-  host(
-    id: { readonly topic: string; readonly partition: number; readonly topicId: Uuid },
-    state: PartitionState,
-    config: ReplicaConfig,
-  ): void {
+  /**
+   * Starts to host a partition, creating its log where there is none, or takes over its new state. `isNew` says that it
+   * was assigned to this broker just now; otherwise its log may lie in a directory that is offline.
+   */
+  host(id: PartitionId, state: PartitionState, config: ReplicaConfig, { isNew }: { readonly isNew: boolean }): void {
     const known = this.#topics.get(id.topic)?.get(id.partition);
-    if (known !== undefined && known.topicId === id.topicId) {
+    if (known !== undefined && known !== 'offline' && known.topicId === id.topicId) {
       known.update(state);
       return;
     }
-    const log = this.#logs.getOrCreate(id, id.topicId, config.log);
-    log.setConfig(config.log);
-    const partition = new Partition({
-      topicId: id.topicId,
-      log,
-      brokerId: this.#brokerId,
-      state,
-      minInSyncReplicas: config.minInSyncReplicas,
-    });
+    const log = this.#openLog(id, config, isNew);
     let partitions = this.#topics.get(id.topic);
     if (partitions === undefined) {
       partitions = new Map();
       this.#topics.set(id.topic, partitions);
     }
+    if (known === undefined) this.#count++;
+    if (log === 'offline') {
+      partitions.set(id.partition, log);
+      return;
+    }
+    const { minInSyncReplicas } = config;
+    const { topicId } = id;
+    const partition = new Partition({ topicId, log, brokerId: this.#brokerId, state, minInSyncReplicas });
     partitions.set(id.partition, partition);
-    this.#count++;
+  }
+
+  #openLog(id: PartitionId, config: ReplicaConfig, isNew: boolean): Log | Offline {
+    try {
+      const log = this.#logs.getOrCreate(id, id.topicId, config.log, { isNew });
+      log.setConfig(config.log);
+      return log;
+    } catch (error) {
+      if (!(error instanceof SluiceError)) throw error;
+      const { topic, partition } = id;
+      this.#logger.error('a partition is offline', { topic, partition, reason: messageOf(error) });
+      return 'offline';
+    }
   }
 
   /** Applies a changed configuration to all hosted partitions of a topic, at once. */
   configure(topic: string, config: ReplicaConfig): void {
     for (const partition of this.#topics.get(topic)?.values() ?? []) {
+      if (partition === 'offline') continue;
       partition.log.setConfig(config.log);
       partition.setMinInSyncReplicas(config.minInSyncReplicas);
     }
@@ -106,10 +128,10 @@ export class Replicas {
     const partitions = this.#topics.get(topic);
     if (partitions === undefined) return;
     this.#topics.delete(topic);
-    for (const partition of partitions.values()) {
+    for (const [partition, hosted] of partitions) {
       this.#count--;
-      partition.retire();
-      this.#logs.delete({ topic, partition: partition.partition });
+      if (hosted !== 'offline') hosted.retire();
+      this.#logs.delete({ topic, partition });
     }
   }
 }

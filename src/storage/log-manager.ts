@@ -124,20 +124,34 @@ export class LogManager {
     return epochs.size === 1 ? epoch : NO_BROKER_EPOCH;
   }
 
-  /**
-   * Claims the directories, checks whose they are, and loads every log. A directory with an I/O error goes offline;
-   * rejects with a SluiceError where another process has one, where they belong to different clusters or nodes, or
-   * where none is left.
-   */
+  /** `claim` and `load`, for callers that have nothing to do in between. */
   async open(): Promise<void> {
+    this.claim();
+    await this.load();
+  }
+
+  /**
+   * Claims the directories and checks whose they are; nothing is read or written in them before. A directory with an
+   * I/O error goes offline; throws a SluiceError where another process has one, where they belong to different clusters
+   * or nodes, or where none is left.
+   */
+  claim(): void {
     try {
-      this.#claim();
+      this.#claimDirectories();
       this.#settleIdentity();
+    } catch (error) {
+      this.#abandon();
+      throw error;
+    }
+  }
+
+  /** Loads every log. Needs `claim`. Rejects with a SluiceError where no directory is left, or one log lies in two. */
+  async load(): Promise<void> {
+    try {
       await Promise.all(this.#directories.filter((directory) => directory.online).map((each) => this.#load(each)));
       this.#assertSomeOnline();
     } catch (error) {
-      for (const { log } of this.#logs.values()) log.abandon();
-      for (const directory of this.#directories) directory.release();
+      this.#abandon();
       throw error;
     }
     this.#stopTasks = startLogTasks(
@@ -147,7 +161,12 @@ export class LogManager {
     );
   }
 
-  #claim(): void {
+  #abandon(): void {
+    for (const { log } of this.#logs.values()) log.abandon();
+    for (const directory of this.#directories) directory.release();
+  }
+
+  #claimDirectories(): void {
     for (const directory of this.#directories) {
       this.#guard(directory, 'open the log directory', () => directory.claim());
       if (!directory.online) directory.contentUnknown = true;

@@ -2,6 +2,7 @@
 import { type DescribeLogDirsResponse, describeLogDirs } from '../../protocol/apis/describe-log-dirs.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
 import type { Log } from '../../storage/log.ts';
+import type { LogDirectoryState } from '../../storage/log-manager.ts';
 import { handler } from '../handler.ts';
 import type { BrokerServices } from '../services.ts';
 
@@ -13,23 +14,15 @@ export const handleDescribeLogDirs = (services: BrokerServices) =>
       request.topics === null
         ? undefined
         : new Set(request.topics.flatMap(({ topic, partitions }) => partitions.map((index) => `${topic}/${index}`)));
-    const directories = await services.logs.directories();
-    return {
-      results: directories.map((directory): DirectoryResult => {
-        if (directory.offline) {
-          return { errorCode: ErrorCode.KAFKA_STORAGE_ERROR, logDir: directory.path, topics: [] };
-        }
-        const logs = directory.logs.filter(
-          (log) => wanted === undefined || wanted.has(`${log.topic}/${log.partition}`),
-        );
-        return {
-          logDir: directory.path,
-          topics: topicsOf(logs, services),
-          totalBytes: directory.totalBytes,
-          usableBytes: directory.usableBytes,
-        };
-      }),
+    const describe = async (directory: LogDirectoryState): Promise<DirectoryResult> => {
+      const volume = directory.online ? await services.logs.volume(directory.path).catch(() => undefined) : undefined;
+      if (volume === undefined) {
+        return { errorCode: ErrorCode.KAFKA_STORAGE_ERROR, logDir: directory.path, topics: [] };
+      }
+      const logs = directory.logs.filter(({ topic, partition }) => wanted?.has(`${topic}/${partition}`) ?? true);
+      return { logDir: directory.path, topics: topicsOf(logs, services), ...volume };
     };
+    return { results: await Promise.all(services.logs.directories().map(describe)) };
   });
 
 function topicsOf(logs: readonly Log[], services: BrokerServices): DirectoryResult['topics'] {

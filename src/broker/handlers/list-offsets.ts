@@ -10,6 +10,7 @@ type PartitionRequest = ListOffsetsRequest['topics'][number]['partitions'][numbe
 type PartitionResponse = ListOffsetsResponse['topics'][number]['partitions'][number];
 
 const READ_COMMITTED = 1;
+const LEADER_EPOCH_SINCE = 4;
 
 /** First version that knows each special timestamp (KIP-734, KIP-405, KIP-1005, KIP-1023). */
 const SINCE: ReadonlyMap<number, number> = new Map([
@@ -68,8 +69,9 @@ async function answer(
   if (typeof found === 'number') return failure(partition, found);
   const epochError = found.checkEpoch(partition.currentLeaderEpoch);
   if (epochError !== ErrorCode.NONE) return failure(partition, epochError);
-  const offset = await found.offsetFor(partition.timestamp, query.isolation);
-  return { partitionIndex: partition.partitionIndex, errorCode: ErrorCode.NONE, ...offset };
+  const { offset, timestamp, leaderEpoch } = await found.offsetFor(partition.timestamp, query.isolation);
+  const place = { partitionIndex: partition.partitionIndex, errorCode: ErrorCode.NONE, offset, timestamp };
+  return query.version < LEADER_EPOCH_SINCE ? place : { ...place, leaderEpoch };
 }
 
 function failure(partition: PartitionRequest, errorCode: Code): PartitionResponse {

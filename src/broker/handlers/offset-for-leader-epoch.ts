@@ -19,8 +19,8 @@ export const handleOffsetForLeaderEpoch = (services: BrokerServices) =>
       if (typeof found === 'number') return { partition, errorCode: found };
       const errorCode = found.checkEpoch(currentLeaderEpoch);
       if (errorCode !== ErrorCode.NONE) return { partition, errorCode };
-      const { epoch, offset } = found.log.endOffsetForEpoch(leaderEpoch);
-      return { partition, errorCode: ErrorCode.NONE, leaderEpoch: epoch, endOffset: offset };
+      const { epoch, endOffset } = found.log.endOffsetForEpoch(leaderEpoch);
+      return { partition, errorCode: ErrorCode.NONE, leaderEpoch: epoch, endOffset };
     };
     return {
       topics: request.topics.map(({ topic, partitions }) => ({

@@ -76,7 +76,7 @@ function partitionResponse(index: number, outcome: AppendOutcome, partition: Par
     index,
     errorCode: outcome.errorCode,
     baseOffset: -1,
-    logStartOffset: partition?.log.startOffset ?? -1,
+    logStartOffset: partition === undefined ? -1 : partition.log.startOffset,
     recordErrors: outcome.recordErrors ?? [],
     errorMessage: outcome.message,
     currentLeader: leader === undefined ? {} : { leaderId: leader.leader, leaderEpoch: leader.leaderEpoch },
@@ -88,10 +88,10 @@ function notDurable(request: ProduceRequest, responses: readonly TopicResponse[]
   return request.topicData.map((topic, at) => ({
     name: topic.name,
     topicId: topic.topicId,
-    partitionResponses: responses[at]!.partitionResponses.map((response) =>
-      response.errorCode === ErrorCode.NONE
-        ? partitionResponse(response.index, refused(ErrorCode.KAFKA_STORAGE_ERROR), undefined)
-        : response,
-    ),
+    partitionResponses: topic.partitionData.map(({ index }, within) => {
+      const response = responses[at]!.partitionResponses[within]!;
+      if (response.errorCode !== ErrorCode.NONE) return response;
+      return partitionResponse(index, refused(ErrorCode.KAFKA_STORAGE_ERROR), undefined);
+    }),
   }));
 }

@@ -1,0 +1,259 @@
+/**
+ * The composition root: builds every service of one broker, wires what lower rooms declare as interfaces, starts them
+ * in order and stops them in the opposite one. Nothing else constructs services.
+ */
+import { hostname } from 'node:os';
+import { type Clock, systemClock } from '../base/clock.ts';
+import { disk } from '../base/disk.ts';
+import { messageOf, SluiceError } from '../base/errors.ts';
+import type { FileSystem } from '../base/file-system.ts';
+import { libc } from '../base/libc.ts';
+import type { Logger } from '../base/logger.ts';
+import { type Random, systemRandom } from '../base/random.ts';
+import type { BrokerId } from '../base/units.ts';
+import { newUuid } from '../base/uuid.ts';
+import type { BrokerConfig } from '../config/broker-config.ts';
+import {
+  advertisedListeners,
+  brokerListeners,
+  type Endpoint,
+  type ListenersResult,
+  SECURITY_PROTOCOL_IDS,
+} from '../config/listeners.ts';
+import { resolveTopicConfig } from '../config/topic-config.ts';
+import { Controller } from '../controller/controller.ts';
+import { brokerConfigsOf, topicConfigsOf } from '../metadata/image.ts';
+import type { MetadataQuorum } from '../metadata/quorum.ts';
+import { LocalQuorum } from '../metadata/quorums/local.ts';
+import type { RequestHandler } from '../network/connection.ts';
+import { followDelta, hostAll } from '../replication/follow-metadata.ts';
+import { replicaConfigOf } from '../replication/replica-config.ts';
+import { Replicas, type TopicDirectory } from '../replication/replicas.ts';
+import type { LogConfig } from '../storage/log-config.ts';
+import { LogManager } from '../storage/log-manager.ts';
+import { createDispatch } from './dispatch.ts';
+import { FetchSessions } from './fetch-sessions.ts';
+import { createHandlers } from './handlers.ts';
+import { openListeners } from './listening.ts';
+import { logDirectories, logManagerOptions } from './log-options.ts';
+import { ProducerIds } from './producer-ids.ts';
+import type { BrokerServices } from './services.ts';
+import { TopicCreation } from './topic-creation.ts';
+
+export interface BrokerDependencies {
+  readonly logger: Logger;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly fileSystem?: FileSystem;
+}
+
+export interface Broker {
+  readonly brokerId: BrokerId;
+  readonly clusterId: string;
+  /** What clients are told to connect to. */
+  readonly advertised: readonly Endpoint[];
+  /** Finishes requests in flight, makes everything durable and stops. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a broker; resolves once it serves. Rejects with a SluiceError where the configuration, a directory or a
+ * port does not allow it, leaving nothing open.
+ */
+export async function createBroker(
+  options: { readonly config: BrokerConfig },
+  dependencies: BrokerDependencies,
+): Promise<Broker> {
+  const broker = new BrokerProcess(options.config, {
+    clock: systemClock,
+    random: systemRandom,
+    fileSystem: disk,
+    ...dependencies,
+  });
+  try {
+    await broker.start();
+    return broker;
+  } catch (error) {
+    await broker.close();
+    throw error;
+  }
+}
+
+class BrokerProcess implements Broker {
+  readonly brokerId: BrokerId;
+  readonly #dependencies: Required<BrokerDependencies>;
+  readonly #logger: Logger;
+  readonly #static: BrokerConfig;
+  readonly #logs: LogManager;
+  /** What to undo, in the order of starting. */
+  readonly #stops: (() => Promise<void>)[] = [];
+  #config: BrokerConfig;
+  #quorum: MetadataQuorum | undefined;
+  #advertised: readonly Endpoint[] = [];
+  #brokerEpoch = -1;
+  #closing: Promise<void> | undefined;
+
+  constructor(config: BrokerConfig, dependencies: Required<BrokerDependencies>) {
+    this.#static = config;
+    this.#config = config;
+    this.#dependencies = dependencies;
+    this.#logger = dependencies.logger;
+    this.brokerId = Math.max(0, config.get('node.id'));
+    this.#logs = new LogManager(
+      { ...logManagerOptions(config, this.brokerId), configOf: (topic) => this.#logConfigOf(topic) },
+      dependencies,
+    );
+  }
+
+  get clusterId(): string {
+    return this.#logs.clusterId;
+  }
+
+  get advertised(): readonly Endpoint[] {
+    return this.#advertised;
+  }
+
+  async start(): Promise<void> {
+    const endpoints = plaintextOnly(endpointsOf(brokerListeners(this.#config)));
+    this.#logs.claim();
+    this.#stops.push(() => this.#logs.close({ brokerEpoch: this.#brokerEpoch }));
+    const quorum = await this.#startQuorum();
+    await this.#logs.load();
+    const services = this.#createServices(quorum);
+    const follower = { brokerId: this.brokerId, config: () => this.#config, replicas: services.replicas };
+    hostAll(follower, quorum.image());
+    quorum.subscribe((delta, image) => {
+      this.#config = this.#static.withDynamic(brokerConfigsOf(image, this.brokerId));
+      followDelta(follower, delta, image);
+    });
+    await this.#serve(endpoints, services);
+    this.#reportFacts();
+  }
+
+  async #startQuorum(): Promise<MetadataQuorum> {
+    const { logger, clock, fileSystem, random } = this.#dependencies;
+    const quorum = new LocalQuorum(
+      {
+        directory: this.#config.get('metadata.log.dir') ?? logDirectories(this.#config)[0]!,
+        nodeId: this.brokerId,
+        clusterId: this.#logs.clusterId,
+        segmentBytes: this.#config.get('metadata.log.segment.bytes'),
+        segmentMs: this.#config.get('metadata.log.segment.ms'),
+        snapshotAfterBytes: this.#config.get('metadata.log.max.record.bytes.between.snapshots'),
+        snapshotAfterMs: this.#config.get('metadata.log.max.snapshot.interval.ms'),
+        onFailure: (error) => this.#fail(error),
+      },
+      { logger, clock, fileSystem, random },
+    );
+    this.#stops.push(() => quorum.close());
+    await quorum.start();
+    this.#quorum = quorum;
+    this.#config = this.#static.withDynamic(brokerConfigsOf(quorum.image(), this.brokerId));
+    return quorum;
+  }
+
+  #createServices(quorum: MetadataQuorum): BrokerServices {
+    const { logger, clock, random } = this.#dependencies;
+    const config = (): BrokerConfig => this.#config;
+    const controller = new Controller({ config }, { quorum, logger, random });
+    const topics: TopicDirectory = {
+      hasPartition: (topic, partition) => quorum.image().topics.byName.get(topic)?.partitions[partition] !== undefined,
+      topicName: (id) => quorum.image().topics.byId.get(id)?.name,
+    };
+    const services: BrokerServices = {
+      brokerId: this.brokerId,
+      clock,
+      config,
+      quorum,
+      controller,
+      topics,
+      topicCreation: new TopicCreation({ enabled: () => config().get('auto.create.topics.enable') }, { controller }),
+      producerIds: new ProducerIds(() =>
+        controller.allocateProducerIds({ brokerId: this.brokerId, brokerEpoch: this.#brokerEpoch }),
+      ),
+      logs: this.#logs,
+      replicas: new Replicas({ brokerId: this.brokerId }, { logs: this.#logs, directory: topics, logger }),
+      fetchSessions: new FetchSessions(
+        { maxSessions: config().get('max.incremental.fetch.session.cache.slots') },
+        { clock, random },
+      ),
+    };
+    return services;
+  }
+
+  /** Opens the listeners, makes the broker known at the ports they got, and only then answers what came in meanwhile. */
+  async #serve(endpoints: readonly Endpoint[], services: BrokerServices): Promise<void> {
+    const { logger, clock, random } = this.#dependencies;
+    const config = this.#config;
+    const dispatch = createDispatch(createHandlers(services), logger);
+    let registered = false;
+    let markRegistered: () => void = () => undefined;
+    const registration = new Promise<void>((resolve) => {
+      markRegistered = resolve;
+    });
+    const handler: RequestHandler = (frame, connection) =>
+      registered ? dispatch(frame, connection) : registration.then(() => dispatch(frame, connection));
+    const listeners = await openListeners({ config, endpoints, handler }, { logger, clock });
+    this.#stops.push(() => listeners.close({ graceMs: config.get('sluice.shutdown.grace.ms') }));
+    this.#advertised = endpointsOf(advertisedListeners(config, hostname(), listeners.ports));
+    const { brokerEpoch } = await services.controller.registerBroker({
+      brokerId: this.brokerId,
+      clusterId: this.clusterId,
+      incarnationId: newUuid(random),
+      endpoints: this.#advertised.map(({ listener, host, port, protocol }) => ({
+        name: listener,
+        host,
+        port,
+        securityProtocol: SECURITY_PROTOCOL_IDS[protocol],
+      })),
+      rack: config.get('broker.rack'),
+      logDirs: this.#logs.directories().flatMap(({ id }) => (id === undefined ? [] : [id])),
+      unfenced: true,
+    });
+    this.#brokerEpoch = brokerEpoch;
+    registered = true;
+    markRegistered();
+  }
+
+  #logConfigOf(topic: string): LogConfig {
+    const overrides = this.#quorum === undefined ? new Map() : topicConfigsOf(this.#quorum.image(), topic);
+    return replicaConfigOf(resolveTopicConfig(this.#config, overrides)).log;
+  }
+
+  #reportFacts(): void {
+    const sending = libc === undefined ? 'copying (koffi is not installed or not for this system)' : 'sendfile';
+    this.#logger.info('broker started', { brokerId: this.brokerId, clusterId: this.clusterId, sending });
+    for (const { name, inert } of this.#static.inertGiven()) {
+      this.#logger.warn(`option ${name} has no effect${inert === 'later' ? ' yet' : ''}`);
+    }
+  }
+
+  /** Without its metadata a broker cannot know whether what it does is still right: it stops, and says so. */
+  #fail(error: Error): void {
+    this.#logger.error('stopping: the metadata log failed', { reason: messageOf(error) });
+    void this.close();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#stopAll();
+    return this.#closing;
+  }
+
+  async #stopAll(): Promise<void> {
+    for (const stop of this.#stops.reverse()) await stop();
+  }
+}
+
+function endpointsOf(result: ListenersResult): readonly Endpoint[] {
+  if (result.ok) return result.endpoints;
+  throw new SluiceError('INVALID_CONFIG', result.error);
+}
+
+/** Refuses to listen without the protection that somebody configured. */
+function plaintextOnly(endpoints: readonly Endpoint[]): readonly Endpoint[] {
+  const guarded = endpoints.find(({ protocol }) => protocol !== 'PLAINTEXT');
+  if (guarded === undefined) return endpoints;
+  throw new SluiceError('LISTENER_UNSUPPORTED', `listener ${guarded.listener}: ${guarded.protocol} is not served yet`, {
+    remedy: 'Use PLAINTEXT on an address that only trusted hosts reach.',
+  });
+}

@@ -1,0 +1,39 @@
+/** `sluice log`: looks into files of a data directory. */
+import type { Command } from 'commander';
+import { printLine } from './output.ts';
+
+export interface DumpOptions {
+  readonly json: boolean;
+  readonly records: boolean;
+  readonly max?: string;
+}
+
+export function addLogCommand(program: Command): void {
+  const log = program.command('log').description('look into the files of a data directory');
+  log
+    .command('dump')
+    .argument('<files...>', 'segments (.log), indexes (.index, .timeindex), .snapshot, .checkpoint, checkpoints')
+    .description('print what a file of a data directory holds, one line an entry')
+    .option('--records', 'records of each batch as well', false)
+    .option('--max <count>', 'stop after so many entries of each file')
+    .option('--json', 'one JSON object a line', false)
+    .action(async (files: readonly string[], options: DumpOptions) => {
+      const { dumpFile } = await import('./log-dump.ts');
+      const limit = options.max === undefined ? Number.POSITIVE_INFINITY : Number(options.max);
+      for (const file of files) {
+        let left = limit;
+        for await (const entry of dumpFile(file, options)) {
+          if (left-- <= 0) break;
+          printLine(options.json ? JSON.stringify({ file, ...entry }) : lineOf(entry));
+        }
+      }
+    });
+}
+
+/** `batch baseOffset=0 lastOffset=9 ...`: greppable, in the order of the fields. */
+function lineOf({ type, ...fields }: Readonly<Record<string, unknown>>): string {
+  const texts = Object.entries(fields).map(([name, value]) => {
+    return `${name}=${typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value)}`;
+  });
+  return [type, ...texts].join(' ');
+}
