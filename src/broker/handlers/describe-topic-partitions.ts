@@ -8,7 +8,7 @@ import {
 } from '../../protocol/apis/describe-topic-partitions.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
 import { operationBits, TOPIC_OPERATIONS } from '../../security/operations.ts';
-import { partitionsOf } from '../cluster-view.ts';
+import { type PartitionAddress, partitionsOf } from '../cluster-view.ts';
 import { handler } from '../handler.ts';
 import type { BrokerServices } from '../services.ts';
 
@@ -43,15 +43,21 @@ export const handleDescribeTopicPartitions = (services: BrokerServices) =>
     return { topics };
   });
 
-function describe(topic: TopicImage, partitions: TopicResponse['partitions']): TopicResponse {
+function describe(topic: TopicImage, partitions: readonly PartitionAddress[]): TopicResponse {
   return {
     errorCode: ErrorCode.NONE,
     name: topic.name,
     topicId: topic.id,
     isInternal: isInternalTopic(topic.name),
-    partitions,
+    partitions: partitions.map((partition) => withEligibleLeaders(topic, partition)),
     topicAuthorizedOperations: operationBits(TOPIC_OPERATIONS),
   };
+}
+
+/** Java's client takes a list for granted where the wire allows null. */
+function withEligibleLeaders(topic: TopicImage, partition: PartitionAddress): TopicResponse['partitions'][number] {
+  const { eligibleLeaderReplicas, lastKnownElr } = topic.partitions[partition.partitionIndex]!;
+  return { ...partition, eligibleLeaderReplicas, lastKnownElr };
 }
 
 function unknownTopic(name: string): TopicResponse {
