@@ -231,10 +231,9 @@ function write(
 
 function takeIn(core: LogCore, bytes: Buffer): void {
   const segment = core.active;
-  const { indexIntervalBytes } = core.config;
   for (let at = 0; at < bytes.length; at += batch.batchBytes(bytes, at)) {
     core.tail.note(bytes, at, segment.size);
-    segment.added(bytes, at, indexIntervalBytes);
+    segment.added(bytes, at);
     core.epochs.assign(batch.leaderEpoch(bytes, at), batch.baseOffset(bytes, at));
     const completed = core.producers.apply(bytes, at);
     core.endOffset = batch.lastOffset(bytes, at) + 1;

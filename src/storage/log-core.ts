@@ -126,6 +126,11 @@ export class LogCore {
     return this.#toldHighWatermark ?? this.endOffset;
   }
 
+  /** First offset that a reader of committed records must not pass; undefined where there is none. */
+  get firstUnstableOffset(): Offset | undefined {
+    return this.#toldHighWatermark === undefined ? this.producers.firstOpenOffset : this.producers.firstUnstableOffset;
+  }
+
   tellHighWatermark(offset: Offset): void {
     this.#toldHighWatermark = offset;
     this.producers.replicatedUpTo(offset);
@@ -165,6 +170,7 @@ export class LogCore {
         offsetIndexBytes: bytes.offsetIndex,
         timeIndexBytes: bytes.timeIndex,
         jitterMs: this.#jitterMs(),
+        indexIntervalBytes: this.config.indexIntervalBytes,
         createdMs: this.clock.monotonicMs(),
       },
       this,

@@ -11,6 +11,7 @@ export class LogFlush {
   /** Not begun yet: covers everything that is appended before it begins. */
   #waiting: Promise<void> | undefined;
   #running: Promise<void> = Promise.resolve();
+  #busy = false;
 
   constructor(core: LogCore) {
     this.#core = core;
@@ -19,11 +20,18 @@ export class LogFlush {
   /** Resolves when all that is appended now is durable; rejects with SluiceError STORAGE_FAILED. */
   flush(): Promise<void> {
     if (this.#waiting !== undefined) return this.#waiting;
-    const begin = (): Promise<void> => {
+    const begin = async (): Promise<void> => {
       this.#waiting = undefined;
-      return this.#sync();
+      this.#busy = true;
+      try {
+        await this.#sync();
+      } finally {
+        this.#busy = false;
+      }
     };
-    this.#waiting = this.#running.then(begin, begin);
+    // Whoever arrives while a sync runs waits for the next one anyway; otherwise the rest of this turn may join in.
+    const turn = this.#busy ? this.#running : new Promise<void>((resolve) => this.#core.clock.afterTurn(resolve));
+    this.#waiting = turn.then(begin, begin);
     this.#running = this.#waiting;
     // Background flushes have nobody who looks at the outcome; the failed log itself has told.
     this.#running.catch(() => undefined);

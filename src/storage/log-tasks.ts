@@ -54,7 +54,7 @@ export function startLogTasks(
     for (const log of [...logs()]) {
       if (stopped) return;
       if (log.failure === undefined) visit(log);
-      if (++visited % LOGS_A_TURN === 0) await new Promise<void>((resolve) => void clock.after(0, resolve));
+      if (++visited % LOGS_A_TURN === 0) await new Promise<void>((resolve) => clock.afterTurn(resolve));
     }
   };
   const checkpoint = (write: (directory: LogDirectory) => Promise<void>) => async (): Promise<void> => {

@@ -77,3 +77,59 @@ export function readAll(log: Log, from: Offset, upTo: Offset = log.endOffset, ma
   }
   return Buffer.concat(parts);
 }
+
+/** A clock that moves only when told. */
+export class ManualClock implements Clock {
+  wall = FIRST_TIMESTAMP;
+  monotonic = 0;
+  readonly #timers = new Set<{ atMs: number; periodMs: number | undefined; callback: () => void }>();
+
+  wallMs(): number {
+    return this.wall;
+  }
+
+  monotonicMs(): number {
+    return this.monotonic;
+  }
+
+  after(delayMs: number, callback: () => void): { cancel(): void } {
+    return this.#add(delayMs, undefined, callback);
+  }
+
+  every(periodMs: number, callback: () => void): { cancel(): void } {
+    return this.#add(periodMs, periodMs, callback);
+  }
+
+  #add(delayMs: number, periodMs: number | undefined, callback: () => void): { cancel(): void } {
+    const timer = { atMs: this.monotonic + delayMs, periodMs, callback };
+    this.#timers.add(timer);
+    return { cancel: () => void this.#timers.delete(timer) };
+  }
+
+  afterTurn(callback: () => void): void {
+    setImmediate(callback);
+  }
+
+  /** Lets time pass and fires what is due. */
+  advance(ms: number): void {
+    this.wall += ms;
+    this.monotonic += ms;
+    for (const timer of [...this.#timers]) {
+      if (timer.atMs > this.monotonic) continue;
+      if (timer.periodMs === undefined) this.#timers.delete(timer);
+      else timer.atMs = this.monotonic + timer.periodMs;
+      timer.callback();
+    }
+  }
+}
+
+/** Appends one batch a value and fails the test where one is refused. */
+export function appendEach(log: Log, values: readonly string[], spec: Omit<RecordsSpec, 'values'> = {}): void {
+  for (const value of values) {
+    const outcome = log.appendAsLeader(buildRecords({ ...spec, values: [value] }), {
+      leaderEpoch: 0,
+      origin: 'client',
+    });
+    assert.ok(outcome.ok, 'the append is accepted');
+  }
+}

@@ -208,7 +208,7 @@ export class Log {
    * committed records stops at the lower of this and the high watermark.
    */
   get lastStableOffset(): Offset {
-    const unstable = this.#core.producers.firstUnstableOffset;
+    const unstable = this.#core.firstUnstableOffset;
     return unstable === undefined ? this.#core.endOffset : Math.max(unstable, this.#core.startOffset);
   }
 

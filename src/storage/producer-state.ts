@@ -81,6 +81,11 @@ export class ProducerStates {
     return this.#firstUnstable;
   }
 
+  /** First offset of an open transaction, ended ones left out; undefined where there is none. */
+  get firstOpenOffset(): Offset | undefined {
+    return this.#open.keys().next().value;
+  }
+
   /** The batch that was appended already with the sequence numbers of the one at `at`. */
   duplicateOf(bytes: Buffer, at: number): RememberedBatch | undefined {
     const entry = this.entries.get(batch.producerId(bytes, at));

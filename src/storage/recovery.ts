@@ -132,7 +132,7 @@ async function firstUnchecked(core: LogCore, options: RecoveryOptions): Promise<
   for (const segment of segments.slice(0, first)) {
     if (segment.hasIndexes) continue;
     core.logger.warn('The indexes of a segment are built again', { segment: segment.baseOffset });
-    segment.rebuildIndexes(core.config.indexIntervalBytes);
+    segment.rebuildIndexes();
   }
   // A stop that was clean leaves no bytes that are no batch: then it was not.
   return first === segments.length && !endsWithBatch(core) ? segments.length - 1 : first;
@@ -143,7 +143,7 @@ function endsWithBatch(core: LogCore): boolean {
   const { active } = core;
   let from = active.offsetIndex.lastPosition();
   if (from >= active.size && active.size > 0) {
-    active.rebuildIndexes(core.config.indexIntervalBytes);
+    active.rebuildIndexes();
     from = active.offsetIndex.lastPosition();
   }
   const cursor = new BatchCursor({ from, to: active.size });
@@ -183,13 +183,12 @@ async function checkFrom(core: LogCore, first: number, options: RecoveryOptions)
 /** Keeps the run of good batches at the segment's start; returns how many bytes had to be cut off behind it. */
 async function checkSegment(core: LogCore, segment: Segment): Promise<number> {
   const fileBytes = segment.size;
-  const { indexIntervalBytes } = core.config;
   const cursor = new BatchCursor({ from: 0, to: fileBytes, windowBytes: CHECK_WINDOW_BYTES, need: batch.batchBytes });
   segment.clearIndexes();
   const file = segment.borrow();
   try {
     while ((await nextBatchAsync(cursor, file)) && isGood(core, segment, cursor)) {
-      segment.added(cursor.bytes, cursor.at, indexIntervalBytes);
+      segment.added(cursor.bytes, cursor.at);
       noteEpoch(core, cursor);
       const completed = core.producers.apply(cursor.bytes, cursor.at);
       core.endOffset = batch.lastOffset(cursor.bytes, cursor.at) + 1;

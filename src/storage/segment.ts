@@ -36,6 +36,7 @@ export interface SegmentOptions {
   readonly timeIndexBytes: number;
   /** Taken off segment.ms for this segment. */
   readonly jitterMs: number;
+  readonly indexIntervalBytes: number;
   /** On the monotonic clock. */
   readonly createdMs: number;
 }
@@ -59,6 +60,7 @@ export class Segment {
   #bytesSinceEntry = 0;
   #largest: TimestampOffset | undefined;
   #firstTimestamp: Timestamp | undefined;
+  readonly #indexIntervalBytes: number;
   readonly #place: Place;
   readonly #fileSystem: FileSystem;
   #checked = false;
@@ -90,6 +92,7 @@ export class Segment {
       },
       indexes,
     );
+    this.#indexIntervalBytes = options.indexIntervalBytes;
     this.#place = place;
     this.#fileSystem = dependencies.fileSystem;
     this.#checked = options.offsetIndexBytes === 0 && options.logBytes === 0;
@@ -122,14 +125,14 @@ export class Segment {
   }
 
   /** Takes the batch at `at` in `bytes`, written at the end of the file, into size, timestamps and indexes. */
-  added(bytes: Buffer, at: number, indexIntervalBytes: number): void {
+  added(bytes: Buffer, at: number): void {
     const timestamp = maxTimestamp(bytes, at);
     const last = lastOffset(bytes, at);
     const size = batchBytes(bytes, at);
     const largest = this.largest();
     if (timestamp > largest.timestamp) this.#largest = { timestamp, offset: last };
     if (this.size === 0) this.#firstTimestamp = timestamp;
-    if (this.#bytesSinceEntry > indexIntervalBytes) {
+    if (this.#bytesSinceEntry > this.#indexIntervalBytes) {
       this.offsetIndex.append(last, this.size);
       const newest = this.largest();
       this.timeIndex.append(newest.timestamp, newest.offset);
@@ -215,11 +218,11 @@ export class Segment {
   }
 
   /** Builds both indexes again from the batches' headers. They are no source of truth, so nothing is lost with them. */
-  rebuildIndexes(indexIntervalBytes = DEFAULT_INTERVAL_BYTES): void {
+  rebuildIndexes(): void {
     const { size } = this;
     const cursor = new BatchCursor({ from: 0, to: size });
     this.clearIndexes();
-    while (nextBatch(cursor, this.file.use())) this.added(cursor.bytes, cursor.at, indexIntervalBytes);
+    while (nextBatch(cursor, this.file.use())) this.added(cursor.bytes, cursor.at);
     this.finishIndexes();
     this.size = size;
   }
@@ -316,5 +319,3 @@ export class Segment {
     return this.file.borrow();
   }
 }
-
-const DEFAULT_INTERVAL_BYTES = 4096;
