@@ -113,14 +113,18 @@ async function capture(name: ClientName, proxy: RecordingProxy): Promise<void> {
   const results = await client.run(tour(client));
   const frames = selected(proxy.take());
   const file = join(projectRoot, 'test', 'golden', 'frames', `${name}.json`);
-  const lines = frames.map((frame) => {
-    const { apiKey, apiVersion, direction, bytes } = frame;
-    const encodesOtherwise = deviationOf(name, frame);
-    return JSON.stringify({ apiKey, apiVersion, direction, hex: bytes.toString('hex'), encodesOtherwise });
-  });
-  const captured = `a proxy between this client and Apache Kafka ${KAFKA_VERSION} (one KRaft node) took the frames down; see capture.ts`;
-  const head = `"client": ${JSON.stringify(CLIENTS[name])},\n"captured": ${JSON.stringify(captured)},\n`;
-  writeFileSync(file, `{\n${head}"frames": [\n${lines.join(',\n')}\n]\n}\n`);
+  const golden = {
+    client: CLIENTS[name],
+    captured: `a proxy between this client and Apache Kafka ${KAFKA_VERSION} (one KRaft node) took the frames down; see capture.ts`,
+    frames: frames.map((frame) => ({
+      apiKey: frame.apiKey,
+      apiVersion: frame.apiVersion,
+      direction: frame.direction,
+      hex: frame.bytes.toString('hex'),
+      encodesOtherwise: deviationOf(name, frame),
+    })),
+  };
+  writeFileSync(file, `${JSON.stringify(golden, null, 2)}\n`);
   const refused = results.filter((result) => result.error !== undefined).map((result) => result.error);
   console.log(`${name}: ${frames.length} frames; refused: ${refused.join(', ')}`);
 }

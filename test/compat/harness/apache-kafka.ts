@@ -3,7 +3,7 @@
  * suites were written against, and the benchmark's peer.
  */
 import { spawn } from 'node:child_process';
-import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createWriteStream, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type RunningBroker, randomClusterId, unusedPorts, waitUntilServing } from './broker-process.ts';
@@ -16,8 +16,11 @@ export interface ApacheKafkaOptions {
   /** What clients are told to connect to: host:port. */
   readonly advertised?: string;
   readonly port?: number;
+  readonly controllerPort?: number;
   readonly dataDirectory?: string;
   readonly settings?: Readonly<Record<string, string>>;
+  /** false returns as soon as the process exists. */
+  readonly waitUntilReady?: boolean;
 }
 
 const JVM_FLAGS = {
@@ -38,22 +41,18 @@ const STOP_GRACE_MS = 20_000;
 const LOG_LEVEL = '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn';
 
 export async function startApacheKafka(options: ApacheKafkaOptions): Promise<RunningBroker> {
-  const [spare, controllerPort] = await unusedPorts(2);
-  const port = options.port ?? spare!;
+  const [spare, other] = (await unusedPorts(2)) as [number, number];
+  const { port = spare, controllerPort = other } = options;
   const home = mkdtempSync(join(tmpdir(), 'apache-kafka-'));
   const dataDirectory = options.dataDirectory ?? join(home, 'data');
   mkdirSync(dataDirectory, { recursive: true });
   const configFile = join(home, 'server.properties');
-  writeFileSync(configFile, serverProperties({ ...options, port, controllerPort: controllerPort!, dataDirectory }));
-  const format = ['format', '--ignore-formatted', '--standalone', '-t', randomClusterId(), '-c', configFile];
-  await runSuccessfully('java', [
-    ...JVM_FLAGS.tests,
-    LOG_LEVEL,
-    '-cp',
-    options.classPath,
-    'kafka.tools.StorageTool',
-    ...format,
-  ]);
+  writeFileSync(configFile, serverProperties({ ...options, port, controllerPort, dataDirectory }));
+  if (!existsSync(join(dataDirectory, 'meta.properties'))) {
+    const format = ['format', '--standalone', '-t', randomClusterId(), '-c', configFile];
+    const tool = [...JVM_FLAGS.tests, LOG_LEVEL, '-cp', options.classPath, 'kafka.tools.StorageTool', ...format];
+    await runSuccessfully('java', tool);
+  }
   const startedAt = performance.now();
   const output = join(home, 'output.log');
   const child = spawn(
@@ -67,7 +66,7 @@ export async function startApacheKafka(options: ApacheKafkaOptions): Promise<Run
   child.stdout.pipe(log);
   child.stderr.pipe(log, { end: false });
   try {
-    await waitUntilServing({ child, port, timeoutMs: START_TIMEOUT_MS });
+    if (options.waitUntilReady !== false) await waitUntilServing({ child, port, timeoutMs: START_TIMEOUT_MS });
   } catch (error) {
     await endChild(child, 0);
     throw new Error(`Apache Kafka did not start:\n${readFileSync(output, 'utf8').slice(-4000)}`, { cause: error });

@@ -13,6 +13,8 @@ export interface SluiceOptions {
   readonly port?: number;
   readonly dataDirectory?: string;
   readonly settings?: Readonly<Record<string, string>>;
+  /** false returns as soon as the process exists. */
+  readonly waitUntilReady?: boolean;
 }
 
 const START_TIMEOUT_MS = 15_000;
@@ -42,7 +44,7 @@ export async function startSluice(options: SluiceOptions = {}): Promise<RunningB
   child.stdout.pipe(log, { end: false });
   child.stderr.pipe(log, { end: false });
   try {
-    await waitUntilServing({ child, port, timeoutMs: START_TIMEOUT_MS });
+    if (options.waitUntilReady !== false) await waitUntilServing({ child, port, timeoutMs: START_TIMEOUT_MS });
   } catch (error) {
     await endChild(child, 0);
     throw new Error(`Sluice did not start:\n${readFileSync(output, 'utf8').slice(-4000)}`, { cause: error });

@@ -11,6 +11,10 @@ export interface TargetOptions {
   readonly port?: number;
   readonly dataDirectory?: string;
   readonly settings?: Readonly<Record<string, string>>;
+  /** Of Apache Kafka alone: stays the same over restarts on one data directory. */
+  readonly controllerPort?: number;
+  /** false returns as soon as the process exists. */
+  readonly waitUntilReady?: boolean;
 }
 
 export const targetName: 'sluice' | 'kafka' = process.env['SLUICE_COMPAT_TARGET'] === 'kafka' ? 'kafka' : 'sluice';
