@@ -85,6 +85,9 @@ export class LocalQuorum implements MetadataQuorum {
   #snapshotMs = 0;
   #snapshotRunning: Promise<void> | undefined;
   #timer: Timer | undefined;
+  /** Ends the pause of a snapshot that is being written. */
+  #resume: () => void = () => undefined;
+  #closing = false;
 
   constructor(options: LocalQuorumOptions, dependencies: LocalQuorumDependencies) {
     const { onFailure, ...rest } = options;
@@ -295,14 +298,14 @@ export class LocalQuorum implements MetadataQuorum {
     const due =
       this.#unsavedBytes >= snapshotAfterBytes ||
       (snapshotAfterMs > 0 && this.#unsavedBytes > 0 && ageMs >= snapshotAfterMs);
-    if (!due || this.#failed || this.#snapshotRunning !== undefined) return;
+    if (!due || this.#failed || this.#closing || this.#snapshotRunning !== undefined) return;
     this.#snapshotRunning = this.#snapshot()
       .catch((error: unknown) => {
         this.#dependencies.logger.warn('a metadata snapshot could not be written', { error: messageOf(error) });
       })
       .finally(() => {
         this.#snapshotRunning = undefined;
-        if (this.#log !== undefined) this.#snapshotIfDue();
+        this.#snapshotIfDue();
       });
   }
 
@@ -313,9 +316,8 @@ export class LocalQuorum implements MetadataQuorum {
     const id = { offset: image.offset + 1, epoch: image.epoch };
     this.#unsavedBytes = 0;
     this.#snapshotMs = clock.monotonicMs();
-    const pause = (): Promise<void> => new Promise((resolve) => clock.after(0, resolve));
     const times = { nowMs: clock.wallMs(), lastContainedMs: this.#lastTimestamp };
-    const content = await encodeSnapshot(image, times, pause);
+    const content = await encodeSnapshot(image, times, () => this.#pause());
     await fileSystem.replaceFileAsync(join(this.#directory, snapshotFileName(id)), content);
     logger.info('metadata snapshot written', { offset: id.offset, bytes: content.length });
     const kept = listSnapshots(this.#directory, fileSystem);
@@ -328,10 +330,21 @@ export class LocalQuorum implements MetadataQuorum {
     log.applyRetention(clock.wallMs());
   }
 
+  /** Lets others have a turn. A closing quorum has no time for that: no timer may be what a stop waits for. */
+  #pause(): Promise<void> {
+    if (this.#closing) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#resume = resolve;
+      this.#dependencies.clock.after(0, resolve);
+    });
+  }
+
   async close(): Promise<void> {
+    this.#closing = true;
     this.#timer?.cancel();
+    this.#resume();
     await this.#lastCommit;
-    while (this.#snapshotRunning !== undefined) await this.#snapshotRunning;
+    await this.#snapshotRunning;
     const log = this.#log;
     this.#log = undefined;
     if (log === undefined) return;
