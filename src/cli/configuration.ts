@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { disk } from '../base/disk.ts';
 import { messageOf, SluiceError } from '../base/errors.ts';
 import { type BrokerConfig, loadBrokerConfig } from '../config/broker-config.ts';
+import { keyAndValue } from './arguments.ts';
 
 export interface ConfigurationOptions {
   readonly config?: string;
@@ -26,9 +27,8 @@ export function configurationFrom(options: ConfigurationOptions): BrokerConfig {
   if (options.port !== undefined || options.host !== undefined) overrides['listeners'] = listener;
   if (options.dataDir !== undefined) overrides['log.dirs'] = resolve(options.dataDir);
   for (const assignment of options.set) {
-    const at = assignment.indexOf('=');
-    if (at < 1) throw new SluiceError('INVALID_ARGUMENT', `--set ${assignment}: give it as KEY=VALUE`);
-    overrides[assignment.slice(0, at).trim()] = assignment.slice(at + 1).trim();
+    const [name, value] = keyAndValue('--set', assignment);
+    overrides[name] = value;
   }
   const sources = {
     environment: process.env,

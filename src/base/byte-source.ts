@@ -1,0 +1,43 @@
+/** Bytes that come in from a file or from standard input, piece by piece. */
+import { createReadStream, statSync } from 'node:fs';
+
+const CHUNK_BYTES = 256 * 1024;
+/** A longer line is taken for input that has no lines. */
+const MAX_LINE_BYTES = 64 * 1024 * 1024;
+const NEWLINE = 0x0a;
+
+/** Name that stands for standard input, as everywhere on a command line. */
+export const STANDARD_INPUT = '-';
+
+/** Chunks of a file in order. The iteration rejects with the system's error. */
+export function readChunks(path: string): AsyncIterable<Buffer> {
+  return path === STANDARD_INPUT ? process.stdin : createReadStream(path, { highWaterMark: CHUNK_BYTES });
+}
+
+/** How many bytes there will be, or undefined where only the end will tell (pipes, devices). */
+export function knownLength(path: string): number | undefined {
+  if (path === STANDARD_INPUT) return undefined;
+  const status = statSync(path);
+  return status.isFile() ? status.size : undefined;
+}
+
+/**
+ * Cuts chunks into lines without their newline, one batch a chunk. Lines are views of the chunks: bytes stay bytes,
+ * whatever their encoding. A last line without a newline counts, an empty rest does not.
+ */
+export async function* readLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer[]> {
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const chunk of chunks) {
+    const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    const lines: Buffer[] = [];
+    let from = 0;
+    for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, from)) {
+      lines.push(bytes.subarray(from, at));
+      from = at + 1;
+    }
+    rest = bytes.subarray(from);
+    if (rest.length > MAX_LINE_BYTES) throw new RangeError(`a line is longer than ${MAX_LINE_BYTES} bytes`);
+    if (lines.length > 0) yield lines;
+  }
+  if (rest.length > 0) yield [rest];
+}

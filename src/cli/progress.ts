@@ -1,0 +1,57 @@
+/** A line on the terminal that is written over while something lasts. Silent where standard error is no terminal. */
+import pc from 'picocolors';
+import type { Clock } from '../base/clock.ts';
+
+export interface Progress {
+  /** Shows how far it is; `text` comes behind the bar. Cheap enough to be called for every chunk of work. */
+  update(done: number, text: string): void;
+  /** Removes the line. */
+  end(): void;
+}
+
+const BAR_WIDTH = 24;
+const REDRAW_MS = 100;
+const CLEAR_LINE = '\r\u001b[2K';
+
+/** `total` in the unit of `update`'s `done`; undefined where nobody knows it. */
+export function startProgress(total: number | undefined, clock: Clock): Progress {
+  const { stderr } = process;
+  if (!stderr.isTTY) return { update: () => undefined, end: () => undefined };
+  let drawnMs = Number.NEGATIVE_INFINITY;
+  return {
+    update: (done, text) => {
+      const nowMs = clock.monotonicMs();
+      if (nowMs - drawnMs < REDRAW_MS) return;
+      drawnMs = nowMs;
+      stderr.write(`${CLEAR_LINE}${barOf(done, total)}${text}`);
+    },
+    end: () => {
+      stderr.write(CLEAR_LINE);
+    },
+  };
+}
+
+function barOf(done: number, total: number | undefined): string {
+  if (total === undefined || total === 0) return '';
+  const share = Math.min(1, done / total);
+  const filled = Math.round(share * BAR_WIDTH);
+  const bar = pc.green('━'.repeat(filled)) + pc.dim('━'.repeat(BAR_WIDTH - filled));
+  return `${bar} ${String(Math.floor(share * 100)).padStart(3)} %  `;
+}
+
+/** 1234567 → "1,234,567" */
+export function formatCount(count: number): string {
+  return Math.round(count).toLocaleString('en-US');
+}
+
+/** 1536 → "1.5 KiB" */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return unit === 0 ? `${value} B` : `${value.toFixed(1)} ${units[unit]}`;
+}
