@@ -77,7 +77,10 @@ export const logOptions = {
     { default: 60000, min: 0, mode: CLUSTER_WIDE },
     'Time between taking a file out of service and removing it.',
   ),
-  'log.preallocate': bool({ default: false, mode: CLUSTER_WIDE }, 'Whether segment files are made at full size.'),
+  'log.preallocate': bool(
+    { default: false, mode: CLUSTER_WIDE, inert: 'never' },
+    'Whether segment files are made at full size.',
+  ),
   'log.message.timestamp.type': string(
     { default: 'CreateTime', allowed: ['CreateTime', 'LogAppendTime'], mode: CLUSTER_WIDE },
     'Whose clock stamps a record: the producer or the broker.',

@@ -15,7 +15,7 @@ export const networkOptions = {
   ),
   'inter.broker.listener.name': string({ default: null }, 'Listener that brokers use among themselves.'),
   'security.inter.broker.protocol': string(
-    { default: 'PLAINTEXT', allowed: ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'] },
+    { default: 'PLAINTEXT', allowed: ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'], inert: 'later' },
     'Protocol between brokers, where inter.broker.listener.name is unset.',
   ),
   'control.plane.listener.name': string(
@@ -23,12 +23,12 @@ export const networkOptions = {
     'Listener for the controller in older Kafka.',
   ),
   'socket.send.buffer.bytes': int(
-    { default: 102400 },
-    'Send buffer of a connection (SO_SNDBUF); -1 leaves it to the system.',
+    { default: 102400, inert: 'never' },
+    'Send buffer of a connection (SO_SNDBUF); the system sizes it here.',
   ),
   'socket.receive.buffer.bytes': int(
-    { default: 102400 },
-    'Receive buffer of a connection (SO_RCVBUF); -1 leaves it to the system.',
+    { default: 102400, inert: 'never' },
+    'Receive buffer of a connection (SO_RCVBUF); the system sizes it here.',
   ),
   'socket.request.max.bytes': int({ default: 104857600, min: 1 }, 'Largest request.'),
   'socket.listen.backlog.size': int({ default: 50, min: 1 }, 'Connections that may wait to be accepted.'),

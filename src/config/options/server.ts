@@ -5,7 +5,7 @@ export const serverOptions = {
   'node.id': int({ default: 1, min: 0 }, 'Number of this node, unique in the cluster.'),
   'broker.id': int({ default: 1, min: 0 }, 'Older name of node.id; where both are given they must agree.'),
   'process.roles': list(
-    { default: 'broker,controller', allowed: ['broker', 'controller'] },
+    { default: 'broker,controller', allowed: ['broker', 'controller'], inert: 'later' },
     'Roles of this process. A node without ZooKeeper has both.',
   ),
   'broker.rack': string(
@@ -93,8 +93,14 @@ export const serverOptions = {
     { default: 3600000, min: 0 },
     'Longest time without a snapshot while there are new records; 0 means no such limit.',
   ),
-  'metadata.max.retention.bytes': long({ default: 104857600 }, 'Bytes of metadata log and snapshots kept; -1 for all.'),
-  'metadata.max.retention.ms': long({ default: 604800000 }, 'Age up to which metadata log and snapshots are kept.'),
+  'metadata.max.retention.bytes': long(
+    { default: 104857600, inert: 'never' },
+    'Bytes of metadata log and snapshots kept; -1 for all.',
+  ),
+  'metadata.max.retention.ms': long(
+    { default: 604800000, inert: 'never' },
+    'Age up to which metadata log and snapshots are kept.',
+  ),
   'metadata.max.idle.interval.ms': int(
     { default: 500, min: 0, inert: 'later' },
     'Pace at which an idle controller writes an empty record.',
