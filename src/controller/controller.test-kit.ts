@@ -1,5 +1,4 @@
 /** What the tests of this room share: a controller over a real local quorum in a temporary directory. */
-import { rmSync } from 'node:fs';
 import { systemClock } from '../base/clock.ts';
 import { disk } from '../base/disk.ts';
 import { silentLogger } from '../base/logger.ts';
@@ -47,7 +46,7 @@ export async function withCluster(
     await run({ quorum, controller, random, addBroker });
   } finally {
     await quorum.close();
-    rmSync(directory, { recursive: true, force: true });
+    await disk.removeTree(directory);
   }
 }
 
