@@ -102,31 +102,32 @@ export class EntryFile {
 
   /** The bytes of the last entry without loading the others, or undefined where there are none. */
   last(): Buffer | undefined {
-    const known = this.#lastInMemory();
-    if (known !== undefined || this.#written === 0) return known;
-    const entry = Buffer.allocUnsafe(this.entryBytes);
-    const length = this.slot.use().readSync(entry, this.#written - this.entryBytes);
-    return length === this.entryBytes ? entry : undefined;
+    return this.count === 0 ? undefined : this.entry(this.count - 1);
   }
 
-  /** As `last`, off the event loop. */
-  async lastAsync(): Promise<Buffer | undefined> {
-    const known = this.#lastInMemory();
-    if (known !== undefined || this.#written === 0) return known;
+  /** The bytes of one entry without loading the others. */
+  entry(number: number): Buffer {
+    const position = number * this.entryBytes;
+    if (position >= this.#written) {
+      return this.#tail.subarray(position - this.#written, position - this.#written + this.entryBytes);
+    }
+    if (this.#content !== undefined) return this.#content.subarray(position, position + this.entryBytes);
+    const entry = Buffer.alloc(this.entryBytes);
+    this.slot.use().readSync(entry, position);
+    return entry;
+  }
+
+  /** Brings the pages of the first and the last entry into memory, off the event loop. */
+  async touchEnds(): Promise<void> {
+    if (this.#written === 0 || this.#content !== undefined) return;
     const entry = Buffer.allocUnsafe(this.entryBytes);
     const file = this.slot.borrow();
     try {
-      return (await file.read(entry, this.#written - this.entryBytes)) === this.entryBytes ? entry : undefined;
+      await file.read(entry, 0);
+      await file.read(entry, Math.max(0, this.#written - this.entryBytes));
     } finally {
       this.slot.giveBack();
     }
-  }
-
-  #lastInMemory(): Buffer | undefined {
-    const { entryBytes } = this;
-    if (this.#tailBytes > 0) return this.#tail.subarray(this.#tailBytes - entryBytes, this.#tailBytes);
-    if (this.#written === 0) return undefined;
-    return this.#content?.subarray(this.#written - entryBytes, this.#written);
   }
 
   /** Room for one more entry: write `entryBytes` at the returned place of `newEntryBytes`, then call `added`. */

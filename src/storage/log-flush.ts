@@ -58,7 +58,8 @@ export class LogFlush {
     const core = this.#core;
     const first = Math.max(0, core.segmentIndexOf(core.recoveryPoint));
     for (const segment of core.segments.slice(first)) {
-      if (!segment.dirty) continue;
+      // Deleted or truncated away while another file was synced.
+      if (!segment.dirty || segment.file.isRetired) continue;
       segment.dirty = false;
       const file = segment.borrow();
       try {

@@ -144,15 +144,18 @@ export class Segment {
 
   /** Largest timestamp and the last offset of the batch that has it; (-1, base offset) where no record has one. */
   largest(): TimestampOffset {
-    this.#largest ??= this.timeIndex.lastEntry();
+    if (this.#largest === undefined) {
+      if (!this.#timesChecked && !this.timeIndex.hasPlausibleEnds()) this.rebuildIndexes();
+      this.#largest ??= this.timeIndex.lastEntry();
+    }
     return this.#largest;
   }
 
   /** Makes `largest` need no disk. */
   async learnLargest(): Promise<void> {
     if (this.#largest !== undefined) return;
-    const entry = await this.timeIndex.readLast();
-    this.#largest ??= entry;
+    await this.timeIndex.file.touchEnds();
+    this.largest();
   }
 
   /** Largest timestamp; where no record has one, when the file was last written. */
@@ -233,7 +236,7 @@ export class Segment {
     this.#timesChecked = true;
     this.#hasIndexes = true;
     this.offsetIndex.file.truncate(0);
-    this.timeIndex.truncateTo(this.baseOffset);
+    this.timeIndex.clear();
     this.offsetIndex.file.trim();
     this.timeIndex.file.trim();
     this.#largest = { timestamp: NO_TIMESTAMP, offset: this.baseOffset };

@@ -66,11 +66,12 @@ export class TimeIndex {
     return { timestamp: readInt64(bytes, 0), offset: this.#base + bytes.readInt32BE(8) };
   }
 
-  /** As `lastEntry`, off the event loop. */
-  async readLast(): Promise<TimestampOffset> {
-    const bytes = await this.file.lastAsync();
-    if (bytes === undefined) return { timestamp: NO_TIMESTAMP, offset: this.#base };
-    return { timestamp: readInt64(bytes, 0), offset: this.#base + bytes.readInt32BE(8) };
+  /** Whether first and last entry can be of one index (Kafka's sanity check): what a crash leaves fails it. */
+  hasPlausibleEnds(): boolean {
+    if (this.count < 2) return true;
+    const first = this.file.entry(0);
+    const last = this.lastEntry();
+    return last.timestamp > readInt64(first, 0) && last.offset >= this.#base + first.readInt32BE(8);
   }
 
   /** An offset at or before which no record of this segment has a timestamp of `timestamp` or more, bar that batch's. */
@@ -84,6 +85,11 @@ export class TimeIndex {
       else high = middle;
     }
     return low === 0 ? this.#base : this.#base + this.file.int32(low - 1, 8);
+  }
+
+  clear(): void {
+    this.file.truncate(0);
+    this.#lastTimestamp = NO_TIMESTAMP;
   }
 
   /** Removes every entry of an offset at or above `offset`. */
