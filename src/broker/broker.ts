@@ -226,6 +226,9 @@ class BrokerProcess implements Broker {
     for (const { name, inert } of this.#static.inertGiven()) {
       this.#logger.warn(`option ${name} has no effect${inert === 'later' ? ' yet' : ''}`);
     }
+    for (const [name, what] of this.#static.ignoredOptions) {
+      this.#logger.warn(`option ${name} is ignored: there are no ${what} here`);
+    }
   }
 
   /** Without its metadata a broker cannot know whether what it does is still right: it stops, and says so. */

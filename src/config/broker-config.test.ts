@@ -144,3 +144,22 @@ test('options without effect are named, with the reason', () => {
     { name: 'replica.lag.time.max.ms', inert: 'later' },
   ]);
 });
+
+test('options that tune what is not there are ignored and told, as the file that Kafka ships needs it', () => {
+  const text = 'share.coordinator.state.topic.min.isr=1\nremote.log.manager.task.interval.ms=30000\n';
+  const config = loadBrokerConfig({ file: { path: 'server.properties', text } });
+  assert.deepEqual(
+    [...config.ignoredOptions],
+    [
+      ['share.coordinator.state.topic.min.isr', 'share groups'],
+      ['remote.log.manager.task.interval.ms', 'tiers'],
+    ],
+  );
+});
+
+test('asking for tiered storage itself is refused', () => {
+  assert.throws(
+    () => loadBrokerConfig({ overrides: { 'remote.log.storage.system.enable': 'true' } }),
+    /remote\.log\.storage\.system\.enable=true: not an option here, as there are no tiers/,
+  );
+});

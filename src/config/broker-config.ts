@@ -10,6 +10,7 @@ import {
   brokerOptions,
   explainUnknownOption,
   findBrokerOption,
+  ignoredOptionOf,
 } from './broker-options.ts';
 import { brokerRuleViolations } from './broker-rules.ts';
 import { optionForVariable } from './environment.ts';
@@ -68,6 +69,8 @@ export interface BrokerConfig {
   readonly dynamic: DynamicValues;
   /** Names of KAFKA_ variables that are no option. */
   readonly ignoredVariables: readonly string[];
+  /** Options that were given for something that is not there, and what that is. */
+  readonly ignoredOptions: ReadonlyMap<string, string>;
   /** The same static values under other dynamic ones. Dynamic values that are no longer valid count as absent. */
   withDynamic(dynamic: DynamicValues): BrokerConfig;
 }
@@ -80,7 +83,13 @@ export function loadBrokerConfig(sources: BrokerConfigSources = {}): BrokerConfi
   const problems: string[] = [];
   const ignoredVariables: string[] = [];
   const given = new Map<string, GivenValue>();
+  const ignoredOptions = new Map<string, string>();
   const take = (name: string, value: GivenValue): void => {
+    const ignored = ignoredOptionOf(name, value.text);
+    if (ignored !== undefined) {
+      ignoredOptions.set(name, ignored);
+      return;
+    }
     const problem = problemOf(name, value);
     if (problem === undefined) given.set(name, value);
     else problems.push(problem);
@@ -98,7 +107,7 @@ export function loadBrokerConfig(sources: BrokerConfigSources = {}): BrokerConfi
     take(name, { text: value, source: 'flag', origin: 'command line' });
   }
   linkNodeIds(given, problems);
-  const config = makeConfig(given, NOTHING_DYNAMIC, ignoredVariables.sort());
+  const config = makeConfig(given, NOTHING_DYNAMIC, { variables: ignoredVariables.sort(), options: ignoredOptions });
   if (problems.length === 0) problems.push(...brokerRuleViolations(config));
   if (problems.length > 0) {
     throw new SluiceError('INVALID_CONFIG', problems.join('\n'), { remedy: 'Correct the options named above.' });
@@ -163,7 +172,7 @@ function decidingOption(name: BrokerOptionName, textOf: (name: string) => string
 function makeConfig(
   given: ReadonlyMap<string, GivenValue>,
   dynamic: DynamicValues,
-  ignoredVariables: readonly string[],
+  ignored: { readonly variables: readonly string[]; readonly options: ReadonlyMap<string, string> },
 ): BrokerConfig {
   const cache = new Map<string, OptionValue>();
   const find = (name: string): GivenValue | undefined => strongest(name, given, dynamic);
@@ -206,8 +215,9 @@ function makeConfig(
     inertGiven: () => inertOf(given),
     given,
     dynamic,
-    ignoredVariables,
-    withDynamic: (next) => makeConfig(given, next, ignoredVariables),
+    ignoredVariables: ignored.variables,
+    ignoredOptions: ignored.options,
+    withDynamic: (next) => makeConfig(given, next, ignored),
   };
 }
 

@@ -75,13 +75,33 @@ const SYNONYM_GROUPS: readonly (readonly string[])[] = [
   ['log.retention.ms', 'log.retention.minutes', 'log.retention.hours'],
 ];
 
-const UNBUILT_FAMILIES: readonly { readonly prefix: string; readonly what: string }[] = [
-  { prefix: 'remote.', what: 'tiered storage' },
-  { prefix: 'rlmm.config.', what: 'tiered storage' },
-  { prefix: 'rsm.config.', what: 'tiered storage' },
+interface OptionFamily {
+  readonly prefix: string;
+  readonly what: string;
+}
+
+/** They tune what is not there, as Kafka's own example file does: ignored with a word about it. */
+const TUNING_FAMILIES: readonly OptionFamily[] = [
+  { prefix: 'remote.', what: 'tiers' },
+  { prefix: 'rlmm.config.', what: 'tiers' },
+  { prefix: 'rsm.config.', what: 'tiers' },
   { prefix: 'group.share.', what: 'share groups' },
   { prefix: 'share.', what: 'share groups' },
   { prefix: 'group.streams.', what: 'streams groups' },
+];
+
+/** Asks for tiered storage itself, and for data to be where it would not be. */
+const TIERING_SWITCH = 'remote.log.storage.system.enable';
+
+/** What a given option would tune if it were there; undefined for every option that is not ignored. */
+export function ignoredOptionOf(name: string, text: string): string | undefined {
+  if (name === TIERING_SWITCH && text.trim().toLowerCase() === 'true') return undefined;
+  return TUNING_FAMILIES.find(({ prefix }) => name.startsWith(prefix))?.what;
+}
+
+/** They decide who may do what: a broker that ignored them would be less safe than its file says. */
+const UNBUILT_FAMILIES: readonly OptionFamily[] = [
+  { prefix: TIERING_SWITCH, what: 'tiers' },
   { prefix: 'sasl.oauthbearer.', what: 'OAuth token endpoints' },
   { prefix: 'sasl.kerberos.', what: 'Kerberos' },
   { prefix: 'sasl.login.', what: 'logins that refresh' },
