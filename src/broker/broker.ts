@@ -227,7 +227,7 @@ class BrokerProcess implements Broker {
       this.#logger.warn(`option ${name} has no effect${inert === 'later' ? ' yet' : ''}`);
     }
     for (const [name, what] of this.#static.ignoredOptions) {
-      this.#logger.warn(`option ${name} is ignored: there are no ${what} here`);
+      this.#logger.warn(`option ${name} is ignored (${what})`);
     }
   }
 

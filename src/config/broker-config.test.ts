@@ -151,8 +151,8 @@ test('options that tune what is not there are ignored and told, as the file that
   assert.deepEqual(
     [...config.ignoredOptions],
     [
-      ['share.coordinator.state.topic.min.isr', 'share groups'],
-      ['remote.log.manager.task.interval.ms', 'tiers'],
+      ['share.coordinator.state.topic.min.isr', 'no share groups'],
+      ['remote.log.manager.task.interval.ms', 'no tiered storage'],
     ],
   );
 });
@@ -160,6 +160,6 @@ test('options that tune what is not there are ignored and told, as the file that
 test('asking for tiered storage itself is refused', () => {
   assert.throws(
     () => loadBrokerConfig({ overrides: { 'remote.log.storage.system.enable': 'true' } }),
-    /remote\.log\.storage\.system\.enable=true: not an option here, as there are no tiers/,
+    /remote\.log\.storage\.system\.enable=true: not an option here \(no tiered storage\)/,
   );
 });

@@ -69,7 +69,7 @@ export interface BrokerConfig {
   readonly dynamic: DynamicValues;
   /** Names of KAFKA_ variables that are no option. */
   readonly ignoredVariables: readonly string[];
-  /** Options that were given for something that is not there, and what that is. */
+  /** Options that were given for something that is not there, and why they are ignored. */
   readonly ignoredOptions: ReadonlyMap<string, string>;
   /** The same static values under other dynamic ones. Dynamic values that are no longer valid count as absent. */
   withDynamic(dynamic: DynamicValues): BrokerConfig;

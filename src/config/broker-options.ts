@@ -82,12 +82,12 @@ interface OptionFamily {
 
 /** They tune what is not there, as Kafka's own example file does: ignored with a word about it. */
 const TUNING_FAMILIES: readonly OptionFamily[] = [
-  { prefix: 'remote.', what: 'tiers' },
-  { prefix: 'rlmm.config.', what: 'tiers' },
-  { prefix: 'rsm.config.', what: 'tiers' },
-  { prefix: 'group.share.', what: 'share groups' },
-  { prefix: 'share.', what: 'share groups' },
-  { prefix: 'group.streams.', what: 'streams groups' },
+  { prefix: 'remote.', what: 'no tiered storage' },
+  { prefix: 'rlmm.config.', what: 'no tiered storage' },
+  { prefix: 'rsm.config.', what: 'no tiered storage' },
+  { prefix: 'group.share.', what: 'no share groups' },
+  { prefix: 'share.', what: 'no share groups' },
+  { prefix: 'group.streams.', what: 'no streams groups' },
 ];
 
 /** Asks for tiered storage itself, and for data to be where it would not be. */
@@ -101,11 +101,11 @@ export function ignoredOptionOf(name: string, text: string): string | undefined 
 
 /** They decide who may do what: a broker that ignored them would be less safe than its file says. */
 const UNBUILT_FAMILIES: readonly OptionFamily[] = [
-  { prefix: TIERING_SWITCH, what: 'tiers' },
-  { prefix: 'sasl.oauthbearer.', what: 'OAuth token endpoints' },
-  { prefix: 'sasl.kerberos.', what: 'Kerberos' },
-  { prefix: 'sasl.login.', what: 'logins that refresh' },
-  { prefix: 'zookeeper.ssl.', what: 'TLS to ZooKeeper' },
+  { prefix: TIERING_SWITCH, what: 'no tiered storage' },
+  { prefix: 'sasl.oauthbearer.', what: 'no OAuth token endpoints' },
+  { prefix: 'sasl.kerberos.', what: 'no Kerberos' },
+  { prefix: 'sasl.login.', what: 'no logins that refresh' },
+  { prefix: 'zookeeper.ssl.', what: 'no TLS to ZooKeeper' },
 ];
 
 const DROPPED: Readonly<Record<string, string>> = {
@@ -124,7 +124,7 @@ const DROPPED: Readonly<Record<string, string>> = {
 /** Why a name is not an option, and what to do: the part of a message that follows the name. */
 export function explainUnknownOption(name: string): string {
   const family = UNBUILT_FAMILIES.find(({ prefix }) => name.startsWith(prefix));
-  if (family !== undefined) return `not an option here, as there are no ${family.what}; remove it`;
+  if (family !== undefined) return `not an option here (${family.what}); remove it`;
   const dropped = DROPPED[name];
   if (dropped !== undefined) return `no longer an option; ${dropped}`;
   const nearest = nearestName(name, brokerOptionNames);
