@@ -88,12 +88,14 @@ export class FileSlot {
 
   /** The open file, for this synchronous run only. */
   use(): FileHandle {
-    this.#usedSince = true;
-    if (this.#handle === undefined) {
-      // Opening would create the file again under the name that it had.
-      assert(!this.#retired, `${this.#name} is not used after it was given up`);
-      this.#handle = this.#files.openFor(this);
+    if (this.#handle !== undefined) {
+      // The first use does not count: files that are used once make room for those that are used again and again.
+      this.#usedSince = true;
+      return this.#handle;
     }
+    // Opening would create the file again under the name that it had.
+    assert(!this.#retired, `${this.#name} is not used after it was given up`);
+    this.#handle = this.#files.openFor(this);
     return this.#handle;
   }
 
