@@ -154,8 +154,7 @@ export class Sender {
       const postponed: PartitionQueue[] = [];
       let bytes = REQUEST_OVERHEAD_BYTES;
       for (const queue of left) {
-        const next = queue.waiting[0]!;
-        if (parcels.length > 0 && bytes + next.bytes > this.options.maxRequestBytes) {
+        if (parcels.length > 0 && bytes + queue.waiting[0]!.bytes > this.options.maxRequestBytes) {
           postponed.push(queue);
           continue;
         }
@@ -165,9 +164,9 @@ export class Sender {
         // Who was served goes to the end, so that a busy partition does not starve the others.
         this.active.delete(queue);
         this.active.add(queue);
-        if (queue.readyAtMs(this.flushing > 0) <= this.nowMs) postponed.push(queue);
       }
       this.dispatch(lane, parcels);
+      for (const { queue } of parcels) if (queue.readyAtMs(this.flushing > 0) <= this.nowMs) postponed.push(queue);
       left = postponed;
     }
   }
@@ -200,7 +199,7 @@ export class Sender {
         connection.send(produce, body, options);
         for (const parcel of parcels) this.acknowledge(parcel, -1, -1);
       } catch (error) {
-        this.lost(lane, parcels, error);
+        this.lost(parcels, error);
       }
       return;
     }
@@ -214,14 +213,14 @@ export class Sender {
       },
       (error: unknown) => {
         lane.requests--;
-        this.lost(lane, parcels, error);
+        this.lost(parcels, error);
         this.poke();
       },
     );
   }
 
   /** The request got no answer: the batches may have been written or not. */
-  private lost(lane: Lane, parcels: readonly Parcel[], error: unknown): void {
+  private lost(parcels: readonly Parcel[], error: unknown): void {
     const failure = asSluiceError(error);
     for (const parcel of parcels) {
       this.cluster.forgetTopic(parcel.queue.topic);
