@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { test } from 'node:test';
 import { ErrorCode } from '../protocol/error-codes.ts';
-import { type FailingDisk, failingDisk } from './failing-file-system.test-kit.ts';
-import { appendEach, buildRecords, newLog, readAll, testDependencies, withDirectory } from './log.test-kit.ts';
+import { type FailingDisk, failingDisk } from './failing-file-system.test.support.ts';
+import { appendEach, buildRecords, newLog, readAll, testDependencies, withDirectory } from './log.test.support.ts';
 import { type Log, openLog } from './log.ts';
 import type { LogConfig } from './log-config.ts';
 

@@ -14,7 +14,7 @@ import {
   readAll,
   testDependencies,
   withDirectory,
-} from './log.test-kit.ts';
+} from './log.test.support.ts';
 import { type Log, openLog } from './log.ts';
 
 const HOUR = 3_600_000;

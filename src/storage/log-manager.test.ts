@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, w
 import { test } from 'node:test';
 import { makeTemporaryDirectory } from '../base/temporary-directory.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
-import { failingDisk } from './failing-file-system.test-kit.ts';
-import { appendEach, buildRecords, ManualClock, readAll, testDependencies } from './log.test-kit.ts';
+import { failingDisk } from './failing-file-system.test.support.ts';
+import { appendEach, buildRecords, ManualClock, readAll, testDependencies } from './log.test.support.ts';
 import { defaultLogConfig } from './log-config.ts';
 import { LogManager, type LogManagerOptions } from './log-manager.ts';
 

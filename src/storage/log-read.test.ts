@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '../base/random.ts';
 import { batchBytes } from '../records/batch.ts';
-import { failingDisk } from './failing-file-system.test-kit.ts';
-import { appendEach, buildRecords, newLog, readAll, testDependencies, withDirectory } from './log.test-kit.ts';
+import { failingDisk } from './failing-file-system.test.support.ts';
+import { appendEach, buildRecords, newLog, readAll, testDependencies, withDirectory } from './log.test.support.ts';
 import { type Log, openLog } from './log.ts';
 
 interface ModelBatch {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ErrorCode } from '../protocol/error-codes.ts';
 import * as batch from '../records/batch.ts';
-import { buildRecords, newLog, readAll, testDependencies, withDirectory } from './log.test-kit.ts';
+import { buildRecords, newLog, readAll, testDependencies, withDirectory } from './log.test.support.ts';
 import { openLog } from './log.ts';
 
 test('an appended batch is read back as the bytes that were sent, with offset and epoch filled in', async () => {

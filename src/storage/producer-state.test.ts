@@ -12,7 +12,7 @@ import {
   readAll,
   testDependencies,
   withDirectory,
-} from './log.test-kit.ts';
+} from './log.test.support.ts';
 import { type AppendOutcome, type Log, openLog } from './log.ts';
 import { isNextSequence, sequenceAfter, sequenceBefore } from './producer-entry.ts';
 

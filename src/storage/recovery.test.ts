@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { batchBytes } from '../records/batch.ts';
-import { appendEach, buildRecords, newLog, readAll, testDependencies, withDirectory } from './log.test-kit.ts';
+import { appendEach, buildRecords, newLog, readAll, testDependencies, withDirectory } from './log.test.support.ts';
 import { type Log, type OpenLogOptions, openLog } from './log.ts';
 import { defaultLogConfig } from './log-config.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FIRST_TIMESTAMP, ManualClock } from './log.test-kit.ts';
+import { FIRST_TIMESTAMP, ManualClock } from './log.test.support.ts';
 import { RetentionClock } from './retention-clock.ts';
 
 const HOUR = 3_600_000;

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { disk } from '../base/disk.ts';
 import { encodeOffsets, readOffsets } from './checkpoint-file.ts';
 import { takeCleanShutdown, writeCleanShutdown } from './clean-shutdown.ts';
-import { withDirectory } from './log.test-kit.ts';
+import { withDirectory } from './log.test.support.ts';
 import { asideDirectoryName, offsetFileName, offsetOfFileName, parsePartitionDirectory } from './log-files.ts';
 import { encodeMetaProperties, readMetaProperties } from './meta-properties.ts';
 import { encodePartitionMetadata, readPartitionMetadata } from './partition-metadata.ts';
