@@ -1,0 +1,172 @@
+/**
+ * What is measured of one system in one round, in order, on a fresh broker: start, idle memory, produce, fetch, memory
+ * under load. Every measure yields samples; medians over rounds are formed elsewhere.
+ */
+import { startApacheKafka } from '../test/compat/harness/apache-kafka.ts';
+import type { RunningBroker } from '../test/compat/harness/broker-process.ts';
+import { unusedPorts } from '../test/compat/harness/broker-process.ts';
+import { runSuccessfully } from '../test/compat/harness/program.ts';
+import { startSluice } from '../test/compat/harness/sluice.ts';
+import { firstAcknowledgement } from './first-record.ts';
+import { type Consumer, produce, readWithKcat } from './generators.ts';
+import { cpuSeconds, residentMebibytes } from './process-usage.ts';
+
+export type System = 'sluice' | 'kafka';
+
+export interface Sample {
+  readonly system: System;
+  readonly round: number;
+  readonly measure: string;
+  readonly unit: string;
+  readonly better: 'higher' | 'lower';
+  readonly value: number;
+}
+
+export interface Size {
+  readonly smallRecords: number;
+  readonly largeRecords: number;
+  readonly unbatchedRecords: number;
+  readonly idleMs: number;
+}
+
+export const FULL: Size = { smallRecords: 3_000_000, largeRecords: 500_000, unbatchedRecords: 60_000, idleMs: 3000 };
+export const SMOKE: Size = { smallRecords: 100_000, largeRecords: 20_000, unbatchedRecords: 2000, idleMs: 500 };
+
+export interface Setup {
+  readonly system: System;
+  readonly round: number;
+  readonly size: Size;
+  /** Names of measures; none means all. */
+  readonly only: readonly string[];
+  readonly classPath: string;
+  readonly consumer: Consumer;
+}
+
+interface Stage extends Setup {
+  readonly broker: RunningBroker;
+  readonly pid: number;
+  readonly record: (measure: string, unit: string, better: Sample['better'], value: number) => void;
+}
+
+const SMALL_BYTES = 100;
+const LARGE_BYTES = 1000;
+const PARTITIONS = 4;
+/** A tenth of the records warm the generator and the broker up. */
+const WARM_UP_SHARE = 0.1;
+const BYTES_A_GIGABYTE = 1e9;
+
+export const MEASURES: readonly { readonly name: string; readonly run: (stage: Stage) => Promise<void> }[] = [
+  { name: 'start', run: measureStart },
+  { name: 'produce-100', run: (stage) => measureProduce(stage, { recordBytes: SMALL_BYTES, label: '100 B' }) },
+  { name: 'produce-1000', run: (stage) => measureProduce(stage, { recordBytes: LARGE_BYTES, label: '1 KB' }) },
+  { name: 'produce-unbatched', run: measureUnbatched },
+  { name: 'fetch', run: measureFetch },
+  { name: 'memory', run: measureMemory },
+];
+
+export async function runSystem(setup: Setup): Promise<Sample[]> {
+  const samples: Sample[] = [];
+  const { system, round } = setup;
+  const record: Stage['record'] = (measure, unit, better, value) => {
+    samples.push({ system, round, measure, unit, better, value });
+    console.error(`  ${measure}: ${Math.round(value * 100) / 100} ${unit}`);
+  };
+  const [port] = (await unusedPorts(1)) as [number];
+  const started = { port, waitUntilReady: false };
+  const broker =
+    system === 'sluice'
+      ? await startSluice(started)
+      : await startApacheKafka({ ...started, classPath: setup.classPath, flags: 'benchmark' });
+  const stage: Stage = { ...setup, broker, pid: broker.child.pid!, record };
+  try {
+    for (const { name, run } of MEASURES) {
+      // The start is what all the others begin with.
+      if (name === 'start' || setup.only.length === 0 || setup.only.includes(name)) await run(stage);
+    }
+  } finally {
+    await broker.remove();
+  }
+  return samples;
+}
+
+async function measureStart({ broker, pid, size, record }: Stage): Promise<void> {
+  const acknowledged = await firstAcknowledgement(broker.port);
+  record('start to first acknowledged record', 'ms', 'lower', acknowledged - broker.startedAt);
+  const cpuBefore = cpuSeconds(pid);
+  await new Promise((resolve) => setTimeout(resolve, size.idleMs));
+  record('idle CPU', '% of a core', 'lower', ((cpuSeconds(pid) - cpuBefore) / (size.idleMs / 1000)) * 100);
+  record('idle memory', 'MiB', 'lower', residentMebibytes(pid).now);
+}
+
+interface RecordKind {
+  readonly recordBytes: number;
+  readonly label: string;
+}
+
+function topicOf(recordBytes: number, acks: string): string {
+  return `bench-${recordBytes}-${acks}`;
+}
+
+function countOf(size: Size, recordBytes: number): { records: number; warmUpRecords: number } {
+  const records = recordBytes === SMALL_BYTES ? size.smallRecords : size.largeRecords;
+  return { records, warmUpRecords: Math.round(records * WARM_UP_SHARE) };
+}
+
+async function createTopic({ classPath, broker }: Stage, topic: string, partitions: number): Promise<void> {
+  const create = ['--create', '--topic', topic, '--partitions', String(partitions), '--replication-factor', '1'];
+  const tool = ['-XX:TieredStopAtLevel=1', '-cp', classPath, 'org.apache.kafka.tools.TopicCommand'];
+  await runSuccessfully('java', [...tool, '--bootstrap-server', broker.bootstrap, ...create]);
+}
+
+async function measureProduce(stage: Stage, { recordBytes, label }: RecordKind): Promise<void> {
+  const { size, broker, classPath, pid, record } = stage;
+  const { records, warmUpRecords } = countOf(size, recordBytes);
+  for (const acks of ['1', 'all'] as const) {
+    const topic = topicOf(recordBytes, acks);
+    await createTopic(stage, topic, PARTITIONS);
+    const cpuBefore = cpuSeconds(pid);
+    const load = { classPath, bootstrap: broker.bootstrap, topic, records, warmUpRecords, recordBytes, acks };
+    const rate = await produce({ ...load, batched: true });
+    const gigabytes = ((records + warmUpRecords) * recordBytes) / BYTES_A_GIGABYTE;
+    record(`produce ${label}, acks=${acks}`, 'records/s', 'higher', rate);
+    record(`broker CPU to produce ${label}, acks=${acks}`, 's/GB', 'lower', (cpuSeconds(pid) - cpuBefore) / gigabytes);
+  }
+}
+
+async function measureUnbatched(stage: Stage): Promise<void> {
+  const { size, broker, classPath, record } = stage;
+  const topic = 'bench-unbatched';
+  await createTopic(stage, topic, 1);
+  const records = size.unbatchedRecords;
+  const load = { classPath, bootstrap: broker.bootstrap, topic, records, recordBytes: SMALL_BYTES, acks: '1' } as const;
+  const rate = await produce({ ...load, warmUpRecords: Math.round(records * WARM_UP_SHARE), batched: false });
+  record('produce 100 B, one a request', 'records/s', 'higher', rate);
+}
+
+/** Reads what the produce measures wrote; those must have run. */
+async function measureFetch(stage: Stage): Promise<void> {
+  const { size, broker, consumer, pid, record } = stage;
+  for (const { recordBytes, label } of [
+    { recordBytes: SMALL_BYTES, label: '100 B' },
+    { recordBytes: LARGE_BYTES, label: '1 KB' },
+  ]) {
+    const { records, warmUpRecords } = countOf(size, recordBytes);
+    const topic = topicOf(recordBytes, 'all');
+    const load = { bootstrap: broker.bootstrap, topic, partitions: PARTITIONS, records: records + warmUpRecords };
+    // Once for the page cache and the broker's own warming.
+    await consumer(load);
+    const cpuBefore = cpuSeconds(pid);
+    const { recordsPerSecond, bytes } = await consumer(load);
+    record(`consume ${label} from the start`, 'records/s', 'higher', recordsPerSecond);
+    const cpu = cpuSeconds(pid) - cpuBefore;
+    record(`broker CPU to consume ${label}`, 's/GB', 'lower', cpu / (bytes / BYTES_A_GIGABYTE));
+    if (recordBytes === LARGE_BYTES) {
+      const rate = await readWithKcat({ ...load, bytes });
+      if (rate !== undefined) record('kcat reads 1 KB from the start', 'MB/s', 'higher', rate / 1e6);
+    }
+  }
+}
+
+async function measureMemory({ pid, record }: Stage): Promise<void> {
+  record('peak memory under load', 'MiB', 'lower', residentMebibytes(pid).peak);
+}
