@@ -52,6 +52,7 @@ export interface Broker {
   readonly clusterId: string;
   /** What clients are told to connect to. */
   readonly advertised: readonly Endpoint[];
+  readonly dataDirectories: readonly string[];
   /** Finishes requests in flight, makes everything durable and stops. */
   close(): Promise<void>;
 }
@@ -111,6 +112,10 @@ class BrokerProcess implements Broker {
 
   get advertised(): readonly Endpoint[] {
     return this.#advertised;
+  }
+
+  get dataDirectories(): readonly string[] {
+    return logDirectories(this.#static);
   }
 
   async start(): Promise<void> {

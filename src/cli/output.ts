@@ -29,6 +29,14 @@ export function printLine(text: string): void {
   write(process.stdout, `${text}\n`);
 }
 
+/** Data as bytes; resolves when there is room for more. */
+export function printBytes(bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.stdout.write(bytes)) resolve();
+    else process.stdout.once('drain', resolve);
+  });
+}
+
 /** A line for the person at the terminal. */
 export function remark(text: string): void {
   write(process.stderr, `${text}\n`);

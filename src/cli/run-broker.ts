@@ -38,7 +38,7 @@ export async function runBroker(
     remark(`${pc.red('fatal:')} ${error.stack ?? error.message}`);
     process.exit(70);
   });
-  const where = config.get('log.dirs')?.join(', ') ?? config.get('log.dir').join(', ');
+  const where = broker.dataDirectories.join(', ');
   const readyLine = `Sluice is ready after ${processAgeMs()} ms: clients will be told to connect to ${addresses} (data in ${where})`;
   return { broker, addresses, readyLine, stop };
 }

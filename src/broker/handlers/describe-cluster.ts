@@ -12,7 +12,6 @@ const NOT_ASKED = -(2 ** 31);
 
 export const handleDescribeCluster = (services: BrokerServices) =>
   handler(describeCluster, (request, context): DescribeClusterResponse => {
-    const { clusterId } = services.quorum.image();
     const { endpointType } = request;
     if (endpointType !== BROKER_ENDPOINTS) {
       const errorCode =
@@ -20,11 +19,11 @@ export const handleDescribeCluster = (services: BrokerServices) =>
           ? ErrorCode.MISMATCHED_ENDPOINT_TYPE
           : ErrorCode.UNSUPPORTED_ENDPOINT_TYPE;
       const errorMessage = 'this is a broker: ask it for broker endpoints';
-      return { errorCode, errorMessage, endpointType, clusterId, brokers: [] };
+      return { errorCode, errorMessage, clusterId: '', brokers: [] };
     }
     return {
       endpointType,
-      clusterId,
+      clusterId: services.quorum.image().clusterId,
       controllerId: services.quorum.controllerId(),
       brokers: brokersOf(services.quorum.image(), context.connection.listenerName, {
         includeFenced: request.includeFencedBrokers,

@@ -3,6 +3,7 @@ import { ZERO_UUID } from '../../base/uuid.ts';
 import { isInternalTopic, topicNameProblem } from '../../controller/topic-names.ts';
 import type { TopicImage } from '../../metadata/image.ts';
 import {
+  type DescribeTopicPartitionsRequest,
   type DescribeTopicPartitionsResponse,
   describeTopicPartitions,
 } from '../../protocol/apis/describe-topic-partitions.ts';
@@ -18,22 +19,21 @@ export const handleDescribeTopicPartitions = (services: BrokerServices) =>
   handler(describeTopicPartitions, (request): DescribeTopicPartitionsResponse => {
     const { byName } = services.quorum.image().topics;
     const { cursor } = request;
-    const limit = Math.max(
-      1,
-      Math.min(request.responsePartitionLimit, services.config().get('max.request.partition.size.limit')),
-    );
+    if (cursor !== null && isStrange(cursor, request.topics)) return refused(request);
+    const limit = Math.min(request.responsePartitionLimit, services.config().get('max.request.partition.size.limit'));
     const asked = request.topics.length === 0 ? byName.keys() : request.topics.map(({ name }) => name);
     const names = [...new Set(asked)].filter((name) => cursor === null || name >= cursor.topicName).sort();
     const topics: TopicResponse[] = [];
-    let room = limit;
+    let room = Math.max(1, limit);
     for (const name of names) {
+      // The next page begins with this topic, whether or not it exists.
+      if (room === 0) return { topics, nextCursor: { topicName: name, partitionIndex: 0 } };
       const topic = byName.get(name);
       if (topic === undefined) {
         topics.push(unknownTopic(name));
         continue;
       }
-      const from = cursor !== null && cursor.topicName === name ? Math.max(0, cursor.partitionIndex) : 0;
-      if (room === 0) return { topics, nextCursor: { topicName: name, partitionIndex: from } };
+      const from = cursor?.topicName === name ? cursor.partitionIndex : 0;
       const partitions = partitionsOf(services.quorum.image(), topic).slice(from, from + room);
       room -= partitions.length;
       topics.push(describe(topic, partitions));
@@ -42,6 +42,19 @@ export const handleDescribeTopicPartitions = (services: BrokerServices) =>
     }
     return { topics };
   });
+
+type Cursor = NonNullable<DescribeTopicPartitionsRequest['cursor']>;
+
+/** A cursor that no page of ours has ended with. */
+function isStrange(cursor: Cursor, topics: DescribeTopicPartitionsRequest['topics']): boolean {
+  if (cursor.partitionIndex < 0) return true;
+  return topics.length > 0 && !topics.some(({ name }) => name === cursor.topicName);
+}
+
+function refused(request: DescribeTopicPartitionsRequest): DescribeTopicPartitionsResponse {
+  const errorCode = ErrorCode.INVALID_REQUEST;
+  return { topics: request.topics.map(({ name }) => ({ errorCode, name, partitions: [] })) };
+}
 
 function describe(topic: TopicImage, partitions: readonly PartitionAddress[]): TopicResponse {
   return {
@@ -68,5 +81,6 @@ function unknownTopic(name: string): TopicResponse {
     topicId: ZERO_UUID,
     isInternal: isInternalTopic(name),
     partitions: [],
+    topicAuthorizedOperations: operationBits(TOPIC_OPERATIONS),
   };
 }

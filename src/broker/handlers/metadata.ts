@@ -19,6 +19,7 @@ const NOT_ASKED = -(2 ** 31);
 
 export const handleMetadata = (services: BrokerServices) =>
   handler(metadata, async (request, context): Promise<MetadataResponse> => {
+    if (namesNothing(request, context.header.apiVersion)) return refused(request);
     const topics = await topicsOf(request, context, services);
     const image = services.quorum.image();
     const operations = request.includeTopicAuthorizedOperations ? operationBits(TOPIC_OPERATIONS) : NOT_ASKED;
@@ -35,6 +36,25 @@ export const handleMetadata = (services: BrokerServices) =>
     };
   });
 
+/** Whether a topic is asked for by what this version cannot answer: a null name, or an id before version 12. */
+function namesNothing({ topics }: MetadataRequest, version: number): boolean {
+  if (topics === null) return false;
+  if (version < BY_TOPIC_ID_SINCE) return topics.some(({ name, topicId }) => name === null || topicId !== ZERO_UUID);
+  // One id makes the request one by ids; what has none is not looked at then.
+  const byName = topics.every(({ topicId }) => topicId === ZERO_UUID);
+  return byName && topics.some(({ name }) => name === null);
+}
+
+/** As Kafka refuses a request as a whole: every topic gets the error, nothing else is told. */
+function refused({ topics }: MetadataRequest): MetadataResponse {
+  const errorCode = ErrorCode.INVALID_REQUEST;
+  return {
+    brokers: [],
+    topics: (topics ?? []).map(({ name, topicId }) => ({ errorCode, name: name ?? '', topicId, partitions: [] })),
+    errorCode,
+  };
+}
+
 async function topicsOf(
   request: MetadataRequest,
   context: RequestContext,
@@ -44,15 +64,13 @@ async function topicsOf(
   if (topics === null || (topics.length === 0 && context.header.apiVersion < NULL_MEANS_ALL_SINCE)) {
     return [...services.quorum.image().topics.byName.values()].map((topic) => found(topic, services));
   }
-  const byId = topics.filter(({ topicId }) => topicId !== ZERO_UUID);
-  if (byId.length > 0 && context.header.apiVersion >= BY_TOPIC_ID_SINCE) {
-    return byId.map(({ topicId }) => {
+  const ids = new Set(topics.map(({ topicId }) => topicId).filter((topicId) => topicId !== ZERO_UUID));
+  if (ids.size > 0) {
+    return [...ids].map((topicId) => {
       const topic = services.quorum.image().topics.byId.get(topicId);
       return topic === undefined ? missing(null, ErrorCode.UNKNOWN_TOPIC_ID, topicId) : found(topic, services);
     });
   }
-  // A null name without an id names nothing.
-  if (topics.some(({ name }) => name === null)) return [missing(null, ErrorCode.INVALID_REQUEST)];
   const names = [...new Set(topics.map(({ name }) => name!))];
   const unknown = names.filter((name) => !services.quorum.image().topics.byName.has(name));
   const failures =

@@ -1,0 +1,95 @@
+/** Changes topics: what was done as data, one row a topic; what was refused as errors, with a failure at the end. */
+import { createInterface } from 'node:readline/promises';
+import { SluiceError } from '../base/errors.ts';
+import { Admin } from '../client/admin/admin.ts';
+import type { Outcome } from '../client/admin/outcome.ts';
+import { Cluster } from '../client/cluster.ts';
+import { keyAndValue, wholeNumber } from './arguments.ts';
+import { fail, printRows, type Row } from './output.ts';
+import type { AlterOptions, CreateOptions, TopicsOptions } from './topics.ts';
+
+export async function createTopics(names: readonly string[], options: CreateOptions): Promise<void> {
+  const { replicationFactor, partitions, dryRun } = options;
+  const shape = {
+    partitions: partitions === undefined ? undefined : wholeNumber('--partitions', partitions, 1),
+    replicationFactor:
+      replicationFactor === undefined ? undefined : wholeNumber('--replication-factor', replicationFactor, 1),
+    configs: Object.fromEntries(options.config.map((text) => keyAndValue('--config', text))),
+  };
+  await withAdmin(options, async (admin) => {
+    const outcomes = await admin.createTopics(
+      names.map((name) => ({ name, ...shape })),
+      { validateOnly: dryRun },
+    );
+    report(outcomes, options, ['name', 'id', 'partitions', 'replicationFactor'], (topic) => {
+      const { name, id, partitions: count, replicationFactor: replicas } = topic;
+      return { name, id, partitions: count, replicationFactor: replicas };
+    });
+  });
+}
+
+export async function alterTopic(name: string, options: AlterOptions): Promise<void> {
+  const set = Object.fromEntries(options.config.map((text) => keyAndValue('--config', text)));
+  const changesConfigs = options.config.length > 0 || options.reset.length > 0;
+  if (!changesConfigs && options.partitions === undefined) {
+    throw new SluiceError('INVALID_ARGUMENT', 'nothing to change: give --partitions, --config or --reset');
+  }
+  await withAdmin(options, async (admin) => {
+    const rows: Outcome<Change>[] = [];
+    if (options.partitions !== undefined) {
+      const count = wholeNumber('--partitions', options.partitions, 1);
+      const [outcome] = await admin.createPartitions([{ name, count }]);
+      rows.push(changed(outcome!, { name, change: 'partitions', value: count }));
+    }
+    if (changesConfigs) {
+      const [outcome] = await admin.alterConfigs([{ type: 'topic', name, set, remove: options.reset }]);
+      for (const [key, value] of Object.entries(set)) rows.push(changed(outcome!, { name, change: key, value }));
+      for (const key of options.reset) rows.push(changed(outcome!, { name, change: key, value: null }));
+    }
+    report(rows, options, ['name', 'change', 'value'], ({ name, change, value }) => ({ name, change, value }));
+  });
+}
+
+export async function deleteTopics(
+  names: readonly string[],
+  options: TopicsOptions & { readonly yes: boolean },
+): Promise<void> {
+  if (!options.yes && process.stdin.isTTY) {
+    const terminal = createInterface({ input: process.stdin, output: process.stderr });
+    const answer = await terminal.question(`Delete ${names.join(', ')} with all records? [y/N] `);
+    terminal.close();
+    if (!/^y(es)?$/i.test(answer.trim())) throw new SluiceError('NOT_CONFIRMED', 'nothing was deleted');
+  }
+  await withAdmin(options, async (admin) => {
+    report(await admin.deleteTopics(names), options, ['name', 'deleted'], ({ name }) => ({ name, deleted: true }));
+  });
+}
+
+async function withAdmin(options: TopicsOptions, work: (admin: Admin) => Promise<void>): Promise<void> {
+  await using cluster = new Cluster({ bootstrapServers: options.brokers, clientId: 'sluice-topics' });
+  await work(new Admin(cluster));
+}
+
+interface Change {
+  readonly name: string;
+  readonly change: string;
+  readonly value: string | number | null;
+}
+
+/** The outcome of an operation as that of one of the changes it stood for. */
+function changed(outcome: Outcome<object>, change: Change): Outcome<Change> {
+  return outcome.ok ? { ...change, ok: true } : { ...change, ok: false, error: outcome.error };
+}
+
+function report<T>(
+  outcomes: readonly Outcome<T>[],
+  options: TopicsOptions,
+  columns: readonly string[],
+  rowOf: (value: T) => Row,
+): void {
+  const rows = outcomes.flatMap((outcome) => (outcome.ok ? [rowOf(outcome)] : []));
+  if (rows.length > 0 || options.json) printRows(rows, { json: options.json, columns });
+  for (const outcome of outcomes) {
+    if (!outcome.ok) fail(outcome.error);
+  }
+}
