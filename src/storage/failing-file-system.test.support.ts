@@ -2,7 +2,7 @@
 import { disk } from '../base/disk.ts';
 import type { FileHandle, FileSystem } from '../base/file-system.ts';
 
-export type Operation = 'open' | 'write' | 'truncate' | 'sync' | 'read' | 'rename' | 'replace';
+export type Operation = 'open' | 'write' | 'truncate' | 'sync' | 'read' | 'rename' | 'remove' | 'replace';
 
 export interface Fault {
   readonly operation: Operation;
@@ -19,6 +19,8 @@ export interface FailingDisk {
   readonly faults: Fault[];
   /** What was done, as `operation path`. */
   readonly operations: string[];
+  /** The disk is gone after so many operations: every later one fails. */
+  lastsFor: number;
 }
 
 function systemError(code: string): Error {
@@ -28,8 +30,10 @@ function systemError(code: string): Error {
 export function failingDisk(): FailingDisk {
   const faults: Fault[] = [];
   const operations: string[] = [];
+  const state = { lastsFor: Number.POSITIVE_INFINITY };
   const check = (operation: Operation, path: string): Fault | undefined => {
     operations.push(`${operation} ${path}`);
+    if (operations.length > state.lastsFor) return { operation, suffix: '', code: 'EIO' };
     return faults.find((fault) => fault.operation === operation && path.endsWith(fault.suffix));
   };
   const guard = (operation: Operation, path: string): void => {
@@ -79,6 +83,10 @@ export function failingDisk(): FailingDisk {
       guard('open', path);
       return wrap(disk.openReadOnly(path));
     },
+    remove: (path) => {
+      guard('remove', path);
+      disk.remove(path);
+    },
     rename: (from, to) => {
       guard('rename', from);
       disk.rename(from, to);
@@ -92,5 +100,5 @@ export function failingDisk(): FailingDisk {
       await disk.replaceFileAsync(path, content);
     },
   };
-  return { fileSystem, faults, operations };
+  return Object.assign(state, { fileSystem, faults, operations });
 }

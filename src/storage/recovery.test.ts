@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { batchBytes } from '../records/batch.ts';
+import { failingDisk } from './failing-file-system.test.support.ts';
 import { appendEach, buildRecords, newLog, readAll, testDependencies, withDirectory } from './log.test.support.ts';
 import { type Log, type OpenLogOptions, openLog } from './log.ts';
 import { defaultLogConfig } from './log-config.ts';
@@ -258,4 +259,65 @@ test('a crash at every length of the last write leaves a prefix of whole batches
       again.abandon();
     }
   });
+});
+
+/** Appends, rolls, truncates and deletes; returns what was acknowledged and must be there after any crash. */
+async function work(log: Log): Promise<Buffer[]> {
+  const acknowledged: Buffer[] = [];
+  const send = (value: string): void => {
+    const bytes = buildRecords({ values: [value], producerId: 1, producerEpoch: 0, baseSequence: acknowledged.length });
+    if (log.appendAsLeader(bytes, { leaderEpoch: acknowledged.length, origin: 'client' }).ok) acknowledged.push(bytes);
+  };
+  for (let index = 0; index < 8; index++) send(`value ${index} ${'x'.repeat(60)}`);
+  try {
+    await log.flush();
+    if (log.truncateTo(5)) acknowledged.length = 5;
+  } catch {
+    // The disk is gone: whether the truncation happened is open, so only what lies below it is certain.
+    acknowledged.length = Math.min(acknowledged.length, 5);
+    return acknowledged;
+  }
+  for (let index = 5; index < 9; index++) send(`other ${index} ${'y'.repeat(60)}`);
+  return acknowledged;
+}
+
+test('a crash after any operation of the disk loses no acknowledged batch and leaves no broken one', async () => {
+  const config = { ...CONFIG, segmentBytes: 400, indexIntervalBytes: 100 };
+  let operations = Number.POSITIVE_INFINITY;
+  for (let lastsFor = 0; lastsFor <= operations; lastsFor++) {
+    await withDirectory(async (directory) => {
+      const failing = failingDisk();
+      failing.lastsFor = lastsFor;
+      let acknowledged: Buffer[] = [];
+      let log: Log | undefined;
+      try {
+        log = newLog(directory, config, testDependencies({ fileSystem: failing.fileSystem }));
+      } catch {
+        // Not even its files could be created; the directory is there all the same.
+      }
+      if (log !== undefined) {
+        acknowledged = await work(log);
+        log.abandon();
+        // What was begun in the background ends before the next process starts.
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      if (lastsFor === 0) {
+        const all = failingDisk();
+        await withDirectory(async (other) => {
+          const whole = newLog(other, config, testDependencies({ fileSystem: all.fileSystem }));
+          await work(whole);
+          whole.abandon();
+        });
+        operations = all.operations.length;
+        assert.ok(operations > 30, `${operations} operations are too few to be all`);
+      }
+      const again = await reopen(directory, { config });
+      const found = readAll(again, 0);
+      const expected = Buffer.concat(acknowledged);
+      assert.deepEqual(found.subarray(0, expected.length), expected, `crash after ${lastsFor} operations`);
+      assert.ok(again.endOffset >= acknowledged.length);
+      appendEach(again, ['life goes on']);
+      await again.close();
+    });
+  }
 });
