@@ -41,12 +41,21 @@ export async function listOffsets(
   const answers = new Map<OffsetQuestion, OffsetAnswer>();
   await cluster.retrying(options.signal, async () => {
     const open = questions.filter((question) => !answers.has(question));
-    const byLeader = new Map<number, OffsetQuestion[]>();
+    // A request must not name a partition twice: the second question about one goes into another request.
+    const requests = new Map<string, { readonly leader: number; readonly questions: OffsetQuestion[] }>();
+    const asks = new Map<string, number>();
     for (const question of open) {
       const { leader } = await cluster.leader(question.topic, question.partition, options.signal);
-      byLeader.set(leader, [...(byLeader.get(leader) ?? []), question]);
+      const place = partitionName(question.topic, question.partition);
+      const round = asks.get(place) ?? 0;
+      asks.set(place, round + 1);
+      const key = `${leader}/${round}`;
+      if (!requests.has(key)) requests.set(key, { leader, questions: [] });
+      requests.get(key)!.questions.push(question);
     }
-    const asked = [...byLeader].map(([leader, group]) => ask(cluster, leader, group, options, answers));
+    const asked = [...requests.values()].map(({ leader, questions: group }) =>
+      ask(cluster, leader, group, options, answers),
+    );
     const failed = (await Promise.allSettled(asked)).find((each) => each.status === 'rejected');
     if (failed === undefined) return;
     for (const { topic } of open) cluster.forgetTopic(topic);

@@ -3,7 +3,7 @@ import type { BrokerId, LeaderEpoch } from '../base/units.ts';
 import { type Uuid, ZERO_UUID } from '../base/uuid.ts';
 import type { metadata } from '../protocol/apis/metadata.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
-import type { Api, DecodedFields } from '../protocol/schema.ts';
+import type { ResponseBody } from './api-types.ts';
 import type { Endpoint } from './bootstrap.ts';
 
 export interface BrokerView extends Endpoint {
@@ -30,8 +30,7 @@ export interface TopicView {
   readonly partitions: readonly PartitionView[];
 }
 
-type ResponseOf<A> = A extends Api<infer _Req, infer Res> ? DecodedFields<Res> : never;
-export type MetadataAnswer = ResponseOf<typeof metadata>;
+export type MetadataAnswer = ResponseBody<typeof metadata>;
 
 interface CachedTopic {
   readonly view: TopicView;

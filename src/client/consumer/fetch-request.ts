@@ -1,16 +1,14 @@
 /** A fetch request's body from positions, and its answer back to them. Without sessions (KIP-227). */
 import { ZERO_UUID } from '../../base/uuid.ts';
 import type { fetch } from '../../protocol/apis/fetch.ts';
-import type { Api, DecodedFields, EncodableFields } from '../../protocol/schema.ts';
+import type { RequestBody, ResponseBody } from '../api-types.ts';
 import { ISOLATION_LEVELS } from '../list-offsets.ts';
 import type { TopicView } from '../metadata-cache.ts';
 import type { FetchOptions } from './options.ts';
 import type { ReadPosition } from './read-position.ts';
 
-type RequestOf<A> = A extends Api<infer Req, infer _Res> ? EncodableFields<Req> : never;
-type ResponseOf<A> = A extends Api<infer _Req, infer Res> ? DecodedFields<Res> : never;
-export type FetchBody = RequestOf<typeof fetch>;
-export type FetchAnswer = ResponseOf<typeof fetch>;
+export type FetchBody = RequestBody<typeof fetch>;
+export type FetchAnswer = ResponseBody<typeof fetch>;
 export type PartitionFetch = FetchAnswer['responses'][number]['partitions'][number];
 
 /** A partition in a request, with what is known of its topic. */

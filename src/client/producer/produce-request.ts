@@ -2,16 +2,14 @@
 import { ZERO_UUID } from '../../base/uuid.ts';
 import type { produce } from '../../protocol/apis/produce.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
-import type { Api, DecodedFields, EncodableFields } from '../../protocol/schema.ts';
+import type { RequestBody, ResponseBody } from '../api-types.ts';
 import type { TopicView } from '../metadata-cache.ts';
 import type { ResolvedProducerOptions } from './options.ts';
 import type { PartitionQueue } from './partition-queue.ts';
 import type { PendingBatch } from './pending-batch.ts';
 
-type RequestOf<A> = A extends Api<infer Req, infer _Res> ? EncodableFields<Req> : never;
-type ResponseOf<A> = A extends Api<infer _Req, infer Res> ? DecodedFields<Res> : never;
-export type ProduceBody = RequestOf<typeof produce>;
-export type ProduceAnswer = ResponseOf<typeof produce>;
+export type ProduceBody = RequestBody<typeof produce>;
+export type ProduceAnswer = ResponseBody<typeof produce>;
 export type PartitionAnswer = ProduceAnswer['responses'][number]['partitionResponses'][number];
 
 /** A batch in a request; at most one a partition. */

@@ -1,0 +1,96 @@
+/** Administration of a cluster: everything that brokers serve besides records. One method an operation; see the files. */
+import type { BrokerId, TopicPartition } from '../../base/units.ts';
+import type { Cluster } from '../cluster.ts';
+import { type ListOffsetsOptions, listOffsets, type OffsetQuestion } from '../list-offsets.ts';
+import * as brokers from './brokers.ts';
+import * as configs from './configs.ts';
+import { allOrThrow } from './outcome.ts';
+import * as partitions from './partitions.ts';
+import * as topics from './topics.ts';
+
+type Settings = topics.CallSettings;
+type Trial = Settings & { readonly validateOnly?: boolean };
+
+export class Admin {
+  private readonly cluster: Cluster;
+
+  /** The cluster is shared; whoever made it closes it. */
+  constructor(cluster: Cluster) {
+    this.cluster = cluster;
+  }
+
+  createTopics(list: readonly topics.NewTopic[], settings?: Trial) {
+    return topics.createTopics(this.cluster, list, settings);
+  }
+
+  /** One topic; rejects where it is refused. */
+  async createTopic(topic: topics.NewTopic, settings?: Trial): Promise<topics.CreatedTopic> {
+    return allOrThrow(await this.createTopics([topic], settings))[0]!;
+  }
+
+  deleteTopics(names: readonly string[], settings?: Settings) {
+    return topics.deleteTopics(this.cluster, names, settings);
+  }
+
+  /** One topic; rejects where it is refused. */
+  async deleteTopic(name: string, settings?: Settings): Promise<void> {
+    allOrThrow(await this.deleteTopics([name], settings));
+  }
+
+  createPartitions(list: readonly topics.MorePartitions[], settings?: Trial) {
+    return topics.createPartitions(this.cluster, list, settings);
+  }
+
+  listTopics(settings?: Settings) {
+    return topics.listTopics(this.cluster, settings);
+  }
+
+  describeTopics(names: readonly string[], settings?: Settings) {
+    return topics.describeTopics(this.cluster, names, settings);
+  }
+
+  describeConfigs(
+    resources: readonly (configs.ConfigResource & { readonly options?: readonly string[] })[],
+    settings?: configs.DescribeConfigsSettings,
+  ) {
+    return configs.describeConfigs(this.cluster, resources, settings);
+  }
+
+  alterConfigs(changes: readonly configs.ConfigChange[], settings?: Trial) {
+    return configs.alterConfigs(this.cluster, changes, settings);
+  }
+
+  listConfigResources(types?: readonly configs.ResourceType[], settings?: Settings) {
+    return configs.listConfigResources(this.cluster, types, settings);
+  }
+
+  deleteRecords(list: readonly partitions.DeleteRecordsBefore[], settings?: Settings) {
+    return partitions.deleteRecords(this.cluster, list, settings);
+  }
+
+  describeProducers(list: readonly TopicPartition[], settings?: Settings) {
+    return partitions.describeProducers(this.cluster, list, settings);
+  }
+
+  offsetsForLeaderEpochs(list: readonly (TopicPartition & { readonly leaderEpoch: number })[], settings?: Settings) {
+    return partitions.offsetsForLeaderEpochs(this.cluster, list, settings);
+  }
+
+  listOffsets(questions: readonly OffsetQuestion[], options?: ListOffsetsOptions) {
+    return listOffsets(this.cluster, questions, options);
+  }
+
+  describeCluster(settings?: Settings) {
+    return brokers.describeCluster(this.cluster, settings);
+  }
+
+  describeVersions(settings?: Settings) {
+    return brokers.describeVersions(this.cluster, settings);
+  }
+
+  describeLogDirectories(
+    settings?: Settings & { readonly brokers?: readonly BrokerId[]; readonly topics?: readonly string[] },
+  ) {
+    return brokers.describeLogDirectories(this.cluster, settings);
+  }
+}
