@@ -1,6 +1,6 @@
 /**
- * The load generators, none of them ours: Apache Kafka's ProducerPerformance, a C program on librdkafka (compiled at
- * run time), kcat.
+ * The load generators, all native: Apache Kafka's ProducerPerformance, kcat, and two C programs compiled at run time,
+ * one on librdkafka, one that speaks Fetch by itself.
  */
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -49,22 +49,43 @@ export interface ReadLoad {
   readonly records: number;
 }
 
-export type Consumer = (load: ReadLoad) => Promise<{ readonly recordsPerSecond: number; readonly bytes: number }>;
+export interface ReadResult {
+  readonly recordsPerSecond: number;
+  readonly bytesPerSecond: number;
+  readonly bytes: number;
+}
+export type Reader = (load: ReadLoad) => Promise<ReadResult>;
 
-/** Compiles the C consumer once; throws where there is no compiler or no librdkafka. */
-export async function findConsumer(): Promise<Consumer> {
-  const source = join(projectRoot, 'bench', 'native', 'consume.c');
-  const program = join(cacheDirectory(), 'bench', 'consume');
+/** librdkafka's consumer; throws where there is no compiler or no librdkafka. */
+export async function findConsumer(): Promise<Reader> {
+  const program = await compiled('consume', ['-lrdkafka']);
+  return ({ bootstrap, topic, partitions, records }) =>
+    read(program, [bootstrap, topic, String(partitions), String(records)]);
+}
+
+/** Bare Fetch requests that leave the records alone: the broker's own limit. */
+export async function findDrain(): Promise<Reader> {
+  const program = await compiled('drain', []);
+  return ({ bootstrap, topic, partitions, records }) =>
+    read(program, [bootstrap.split(':')[1]!, topic, String(partitions), String(records)]);
+}
+
+/** Compiles one of native/ into the cache, unless that is done. */
+async function compiled(name: string, libraries: readonly string[]): Promise<string> {
+  const source = join(projectRoot, 'bench', 'native', `${name}.c`);
+  const directory = join(cacheDirectory(), 'bench');
+  const program = join(directory, name);
   if (!existsSync(program) || statSync(program).mtimeMs < statSync(source).mtimeMs) {
-    mkdirSync(join(cacheDirectory(), 'bench'), { recursive: true });
-    await runSuccessfully('cc', ['-O2', '-o', program, source, '-lrdkafka']);
+    mkdirSync(directory, { recursive: true });
+    await runSuccessfully('cc', ['-O2', '-o', program, source, ...libraries]);
   }
-  return async ({ bootstrap, topic, partitions, records }) => {
-    const parameters = [bootstrap, topic, String(partitions), String(records)];
-    const { stdout } = await runSuccessfully(program, parameters, { timeoutMs: RUN_TIMEOUT_MS });
-    const [count, bytes, seconds] = stdout.toString().split(' ').map(Number) as [number, number, number];
-    return { recordsPerSecond: count / seconds, bytes };
-  };
+  return program;
+}
+
+async function read(program: string, parameters: readonly string[]): Promise<ReadResult> {
+  const { stdout } = await runSuccessfully(program, parameters, { timeoutMs: RUN_TIMEOUT_MS });
+  const [count, bytes, seconds] = stdout.toString().split(' ').map(Number) as [number, number, number];
+  return { recordsPerSecond: count / seconds, bytesPerSecond: bytes / seconds, bytes };
 }
 
 /** Bytes a second of `kcat -C -o beginning -e` into nothing, start included; undefined without kcat. */

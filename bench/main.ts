@@ -7,7 +7,7 @@
 import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { KAFKA_VERSION, kafkaClassPath } from '../test/compat/harness/kafka-jars.ts';
-import { findConsumer } from './generators.ts';
+import { findConsumer, findDrain } from './generators.ts';
 import { FULL, MEASURES, runSystem, type Sample, SMOKE, type System } from './measures.ts';
 import { markdownTable, summarize } from './report.ts';
 
@@ -45,6 +45,7 @@ async function main(): Promise<void> {
   const classPath = await kafkaClassPath();
   if (classPath.value === undefined) throw new Error(`the load generator is Apache Kafka's own: ${classPath.reason}`);
   const consumer = await findConsumer();
+  const drain = await findDrain();
   const systems: System[] = [
     ...(options.peerAlone ? [] : ['sluice' as const]),
     ...(options.peer === 'kafka' ? ['kafka' as const] : []),
@@ -56,7 +57,7 @@ async function main(): Promise<void> {
     for (const system of order) {
       console.error(`round ${round + 1} of ${options.rounds}: ${system}`);
       const size = options.smoke ? SMOKE : FULL;
-      const setup = { system, round, size, only: options.only, classPath: classPath.value, consumer };
+      const setup = { system, round, size, only: options.only, classPath: classPath.value, consumer, drain };
       samples.push(...(await runSystem(setup)));
     }
   }

@@ -8,7 +8,7 @@ import { unusedPorts } from '../test/compat/harness/broker-process.ts';
 import { runSuccessfully } from '../test/compat/harness/program.ts';
 import { startSluice } from '../test/compat/harness/sluice.ts';
 import { firstAcknowledgement } from './first-record.ts';
-import { type Consumer, produce, readWithKcat } from './generators.ts';
+import { produce, type Reader, readWithKcat } from './generators.ts';
 import { cpuSeconds, residentMebibytes } from './process-usage.ts';
 
 export type System = 'sluice' | 'kafka';
@@ -39,7 +39,8 @@ export interface Setup {
   /** Names of measures; none means all. */
   readonly only: readonly string[];
   readonly classPath: string;
-  readonly consumer: Consumer;
+  readonly consumer: Reader;
+  readonly drain: Reader;
 }
 
 interface Stage extends Setup {
@@ -145,7 +146,7 @@ async function measureUnbatched(stage: Stage): Promise<void> {
 
 /** Reads what the produce measures wrote; those must have run. */
 async function measureFetch(stage: Stage): Promise<void> {
-  const { size, broker, consumer, pid, record } = stage;
+  const { size, broker, consumer, drain, pid, record } = stage;
   for (const { recordBytes, label } of [
     { recordBytes: SMALL_BYTES, label: '100 B' },
     { recordBytes: LARGE_BYTES, label: '1 KB' },
@@ -160,6 +161,12 @@ async function measureFetch(stage: Stage): Promise<void> {
     record(`consume ${label} from the start`, 'records/s', 'higher', recordsPerSecond);
     const cpu = cpuSeconds(pid) - cpuBefore;
     record(`broker CPU to consume ${label}`, 's/GB', 'lower', cpu / (bytes / BYTES_A_GIGABYTE));
+    await drain(load);
+    const cpuBeforeDrain = cpuSeconds(pid);
+    const drained = await drain(load);
+    record(`fetch ${label} from the start, nothing decoded`, 'MB/s', 'higher', drained.bytesPerSecond / 1e6);
+    const cpuToDrain = (cpuSeconds(pid) - cpuBeforeDrain) / (drained.bytes / BYTES_A_GIGABYTE);
+    record(`broker CPU to fetch ${label}, nothing decoded`, 's/GB', 'lower', cpuToDrain);
     if (recordBytes === LARGE_BYTES) {
       const rate = await readWithKcat({ ...load, bytes });
       if (rate !== undefined) record('kcat reads 1 KB from the start', 'MB/s', 'higher', rate / 1e6);
