@@ -15,8 +15,9 @@ const INSTALL_TIMEOUT_MS = 300_000;
 async function installNodeClients(): Promise<void> {
   const directory = join(clientsDirectory, 'node');
   if (existsSync(join(directory, 'node_modules', 'kafkajs'))) return;
-  // None of them needs a script of its own to be run.
-  await runSuccessfully('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
+  // None of them needs a script of its own to be run. Not `npm ci`: it refuses a lock file that lacks the builds for
+  // other platforms, which a partial registry leaves out.
+  await runSuccessfully('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund'], {
     workingDirectory: directory,
     timeoutMs: INSTALL_TIMEOUT_MS,
   });

@@ -129,7 +129,7 @@ export async function findNodeClient(name: 'kafkajs' | 'platformatic'): Promise<
   const directory = join(clientsDirectory, 'node');
   const packageName = name === 'kafkajs' ? 'kafkajs' : '@platformatic/kafka';
   if (!existsSync(join(directory, 'node_modules', packageName))) {
-    return absent(`no ${packageName}: npm ci --prefix test/compat/clients/node`);
+    return absent(`no ${packageName}: npm install --prefix test/compat/clients/node`);
   }
   return { value: { command: process.execPath, parameters: [join(directory, `${name}.js`)] } };
 }
