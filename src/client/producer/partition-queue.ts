@@ -18,7 +18,11 @@ export class PartitionQueue {
   /** After a failure nothing is sent before this. */
   notBeforeMs = 0;
   failures = 0;
-  /** A batch has failed: until all that is under way has come back, order would be lost by sending more. */
+  /**
+   * A batch has failed: until all that is under way has come back, and while it is tried again, nothing else is sent.
+   * Else later batches could push it out of the broker's short memory, and one that was written after all would be
+   * written twice.
+   */
   private recovering = false;
   private readonly options: ResolvedProducerOptions;
 
@@ -52,13 +56,14 @@ export class PartitionQueue {
 
   private get blocked(): boolean {
     if (this.inFlight.size === 0) return false;
-    return this.recovering || !this.options.idempotent;
+    return this.recovering || !this.options.idempotent || this.waiting[0]!.sent;
   }
 
   /** Takes the next batch for sending. */
   take(): PendingBatch {
     const batch = this.waiting.shift()!;
-    this.recovering = false;
+    this.recovering = batch.sent;
+    batch.sent = true;
     this.inFlight.add(batch);
     return batch;
   }

@@ -62,6 +62,8 @@ interface EarlyRecord {
 /** What is known of a topic that is sent to, and its queues by partition. */
 interface Outlet {
   view: TopicView | undefined;
+  /** Settles when the look-up under way is over and the early records are in their queues, or have failed. */
+  loading: Promise<void> | undefined;
   readonly early: EarlyRecord[];
   readonly queues: PartitionQueue[];
 }
@@ -141,7 +143,7 @@ export class Producer implements AsyncDisposable {
   async flush(): Promise<void> {
     this.sender.flushing++;
     try {
-      for (const outlet of this.outlets.values()) await this.loaded(outlet);
+      for (const { loading } of this.outlets.values()) await loading;
       const pending = this.sender.pending().map((batch) => batch.settled());
       this.sender.poke();
       await Promise.all(pending);
@@ -227,48 +229,44 @@ export class Producer implements AsyncDisposable {
   private outlet(topic: string): Outlet {
     let outlet = this.outlets.get(topic);
     if (outlet === undefined) {
-      outlet = { view: undefined, early: [], queues: [] };
+      outlet = { view: undefined, loading: undefined, early: [], queues: [] };
       this.outlets.set(topic, outlet);
     }
-    if (outlet.view === undefined && outlet.early.length === 0) this.load(topic, outlet);
+    if (outlet.view === undefined) outlet.loading ??= this.load(topic, outlet);
     return outlet;
   }
 
   /** Looks the topic up and then lets the records in that came before it was known, in their order. */
-  private load(topic: string, outlet: Outlet): void {
-    this.cluster.topic(topic, { create: this.options.createTopics }).then(
-      (view) => {
-        outlet.view = view;
-        for (const early of outlet.early.splice(0)) this.acceptEarly(outlet, view, early);
-      },
-      (error: SluiceError) => {
-        for (const { bytes, failed } of outlet.early.splice(0)) {
-          this.release(bytes);
-          this.failedRecords++;
-          if (failed === undefined) this.firstUnwatchedFailure ??= error;
-          else failed(error);
-        }
-      },
-    );
+  private async load(topic: string, outlet: Outlet): Promise<void> {
+    try {
+      const view = await this.cluster.topic(topic, { create: this.options.createTopics });
+      outlet.view = view;
+      for (const early of outlet.early.splice(0)) this.acceptEarly(outlet, view, early);
+    } catch (error) {
+      for (const early of outlet.early.splice(0)) {
+        this.release(early.bytes);
+        this.failEarly(early, error as SluiceError);
+      }
+    } finally {
+      outlet.loading = undefined;
+    }
   }
 
-  private acceptEarly(outlet: Outlet, view: TopicView, { record, bytes, accepted, failed }: EarlyRecord): void {
+  private acceptEarly(outlet: Outlet, view: TopicView, early: EarlyRecord): void {
+    const { record, bytes, accepted } = early;
     try {
       const place = this.append(outlet, view, record, bytes);
       if (accepted === undefined) place.batch.unwatched++;
       else accepted(place);
     } catch (error) {
-      this.failedRecords++;
-      if (failed === undefined) this.firstUnwatchedFailure ??= error as SluiceError;
-      else failed(error as SluiceError);
+      this.failEarly(early, error as SluiceError);
     }
   }
 
-  /** Resolves when no record waits for its topic to be looked up. */
-  private async loaded(outlet: Outlet): Promise<void> {
-    const last = outlet.early.at(-1);
-    if (last === undefined) return;
-    await this.cluster.topic(last.record.topic, { create: this.options.createTopics }).catch(() => undefined);
+  private failEarly({ failed }: EarlyRecord, error: SluiceError): void {
+    this.failedRecords++;
+    if (failed === undefined) this.firstUnwatchedFailure ??= error;
+    else failed(error);
   }
 
   private room(): Promise<void> {

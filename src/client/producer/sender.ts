@@ -185,7 +185,6 @@ export class Sender {
     if (this.identity !== undefined && batch.baseSequence === NO_SEQUENCE) {
       batch.stamp(this.identity, queue.takeSequence(batch.count));
     }
-    batch.sent = true;
     return { queue, batch, bytes, topic: this.cluster.knownTopic(queue.topic)! };
   }
 

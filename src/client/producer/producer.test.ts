@@ -1,0 +1,234 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SluiceError } from '../../base/errors.ts';
+import { seededRandom } from '../../base/random.ts';
+import { produce } from '../../protocol/apis/produce.ts';
+import { CODECS } from '../../records/compression/codecs.ts';
+import { Cluster } from '../cluster.ts';
+import { ScriptedBroker } from '../scripted-broker.test.support.ts';
+import type { ProducerOptions } from './options.ts';
+import { Producer } from './producer.ts';
+import { mishapsFrom, ScriptedLog } from './scripted-log.test.support.ts';
+
+interface Scene {
+  readonly broker: ScriptedBroker;
+  readonly log: ScriptedLog;
+  readonly producer: Producer;
+}
+
+async function withProducer(options: ProducerOptions, play: (scene: Scene) => Promise<void>, partitions = 1) {
+  const broker = await ScriptedBroker.start();
+  const log = new ScriptedLog(broker, partitions);
+  const cluster = new Cluster({ bootstrapServers: broker.address, retryBackoffMs: 1, retryBackoffMaxMs: 4 });
+  const producer = new Producer(cluster, options);
+  try {
+    await play({ broker, log, producer });
+    await producer.close().catch(() => undefined);
+  } finally {
+    await cluster.close();
+    await broker.stop();
+  }
+}
+
+const failsWith = (code: string) => (error: unknown) => error instanceof SluiceError && error.code === code;
+const numbers = (count: number) => Array.from({ length: count }, (_, index) => String(index));
+
+test('a sent record resolves with its place', () =>
+  withProducer({}, async ({ producer, log }) => {
+    const receipts = await Promise.all(numbers(5).map((value) => producer.send({ topic: 'orders', value })));
+    assert.deepEqual(
+      receipts.map(({ topic, partition, offset }) => [topic, partition, offset]),
+      [0, 1, 2, 3, 4].map((offset) => ['orders', 0, offset]),
+    );
+    assert.deepEqual(log.partitions[0], numbers(5));
+  }));
+
+test('records that are handed in together travel in one batch, compressed', () =>
+  withProducer({ compression: 'zstd' }, async ({ producer, log }) => {
+    for (const value of numbers(100)) producer.write({ topic: 'orders', value });
+    await producer.flush();
+    assert.deepEqual(log.batchCounts[0], [100]);
+    assert.deepEqual([...log.codecs], [CODECS.zstd]);
+    assert.deepEqual(producer.totals, { acknowledgedRecords: 100, failedRecords: 0, bufferedBytes: 0 });
+  }));
+
+test('a batch that is full is sent, and the next one begun', () =>
+  withProducer({ batchBytes: 1000, lingerMs: 10_000 }, async ({ producer, log }) => {
+    const value = 'x'.repeat(300);
+    for (let record = 0; record < 7; record++) producer.write({ topic: 'orders', value });
+    while (log.partitions[0]!.length < 4) await new Promise((resolve) => setTimeout(resolve, 5));
+    await producer.flush();
+    assert.ok(log.batchCounts[0]!.every((count) => count <= 3));
+    assert.equal(log.partitions[0]!.length, 7);
+  }));
+
+test('records and writes from before the topic is known keep their order', () =>
+  withProducer({}, async ({ producer, log }) => {
+    const sent = numbers(20).map((value, index) =>
+      index % 2 === 0 ? producer.send({ topic: 'orders', value }) : producer.write({ topic: 'orders', value }),
+    );
+    await Promise.all(sent);
+    await producer.flush();
+    assert.deepEqual(log.partitions[0], numbers(20));
+  }));
+
+test('an idempotent producer neither loses, repeats nor reorders whatever happens to its requests', async () => {
+  const seed = Math.floor(Math.random() * 2 ** 31);
+  const random = seededRandom(seed);
+  for (let round = 0; round < 8; round++) {
+    await withProducer(
+      { lingerMs: 0, batchBytes: 200 },
+      async ({ producer, log }) => {
+        log.mishap = mishapsFrom(random).next;
+        const receipts = numbers(400).map((value, index) => {
+          return producer.send({ topic: 'orders', partition: index % 3, value });
+        });
+        await Promise.all(receipts);
+        for (let partition = 0; partition < 3; partition++) {
+          const expected = numbers(400).filter((_, index) => index % 3 === partition);
+          assert.deepEqual(log.partitions[partition], expected, `seed ${seed}, round ${round}`);
+        }
+        const offsets = await Promise.all(receipts);
+        offsets.forEach(({ partition, offset }, index) => {
+          assert.equal(log.partitions[partition]![offset], String(index), `seed ${seed}`);
+        });
+      },
+      3,
+    );
+  }
+});
+
+test('a producer without idempotence keeps the order and repeats only what may have been lost', async () => {
+  const seed = Math.floor(Math.random() * 2 ** 31);
+  await withProducer({ idempotent: false, lingerMs: 0, batchBytes: 200 }, async ({ producer, log }) => {
+    log.mishap = mishapsFrom(seededRandom(seed)).next;
+    await Promise.all(numbers(300).map((value) => producer.send({ topic: 'orders', value })));
+    const seen = log.partitions[0]!.filter((value, index, all) => all.indexOf(value) === index);
+    assert.deepEqual(seen, numbers(300), `seed ${seed}`);
+  });
+});
+
+test('goes on under a new id when the broker has forgotten the producer', () =>
+  withProducer({ lingerMs: 0 }, async ({ producer, log, broker }) => {
+    for (const value of numbers(5)) await producer.send({ topic: 'orders', value });
+    log.forgetProducers();
+    for (const value of numbers(5)) await producer.send({ topic: 'orders', value });
+    assert.equal(log.partitions[0]!.length, 10);
+    assert.equal(broker.count('InitProducerId'), 2);
+  }));
+
+test('a batch that is refused fails alone, and the ones behind it arrive', () =>
+  withProducer({ lingerMs: 0, batchBytes: 100 }, async ({ producer, log }) => {
+    await producer.send({ topic: 'orders', value: 'first' });
+    const large = producer.send({ topic: 'orders', value: 'x'.repeat(2000), timestamp: 2 ** 60 });
+    const behind = numbers(20).map((value) => producer.send({ topic: 'orders', value }));
+    await assert.rejects(large, failsWith('INVALID_TIMESTAMP'));
+    await Promise.all(behind);
+    assert.deepEqual(log.partitions[0], ['first', ...numbers(20)]);
+  }));
+
+test('flush tells of written records that failed, once', () =>
+  withProducer({ lingerMs: 0 }, async ({ producer }) => {
+    producer.write({ topic: 'orders', value: 'x', timestamp: 2 ** 60 });
+    await assert.rejects(producer.flush(), failsWith('INVALID_TIMESTAMP'));
+    await producer.flush();
+    assert.equal(producer.totals.failedRecords, 1);
+    assert.equal(producer.totals.bufferedBytes, 0);
+  }));
+
+test('with acks 0 records leave without an answer', () =>
+  withProducer({ acks: 0 }, async ({ producer, log }) => {
+    const receipt = await producer.send({ topic: 'orders', value: 'x' });
+    assert.equal(receipt.offset, -1);
+    for (const value of numbers(50)) producer.write({ topic: 'orders', value });
+    await producer.flush();
+    while (log.partitions[0]!.length < 51) await new Promise((resolve) => setTimeout(resolve, 5));
+  }));
+
+test('gives up when the delivery time is over', () =>
+  withProducer({ deliveryTimeoutMs: 60, lingerMs: 0 }, async ({ producer, log }) => {
+    log.mishap = () => 'not leader';
+    await assert.rejects(producer.send({ topic: 'orders', value: 'x' }), failsWith('DELIVERY_TIMED_OUT'));
+    log.mishap = () => 'none';
+    await producer.send({ topic: 'orders', value: 'y' });
+    assert.deepEqual(log.partitions[0], ['y']);
+  }));
+
+test('a full buffer holds callers back and lets them go on as it empties', () =>
+  withProducer({ bufferBytes: 2000, batchBytes: 300 }, async ({ producer, log }) => {
+    const value = 'x'.repeat(100);
+    let full = 0;
+    for (let record = 0; record < 100; record++) {
+      if (producer.write({ topic: 'orders', value })) continue;
+      full++;
+      await producer.drained();
+      assert.ok(producer.totals.bufferedBytes < 2000);
+    }
+    assert.ok(full > 0);
+    await producer.flush();
+    assert.equal(log.partitions[0]!.length, 100);
+  }));
+
+test('a caller who never waits is refused before memory runs out', () =>
+  withProducer({ bufferBytes: 1000 }, async ({ producer }) => {
+    assert.throws(() => {
+      for (;;) producer.write({ topic: 'orders', value: 'x'.repeat(100) });
+    }, failsWith('BUFFER_FULL'));
+  }));
+
+test('a record beyond the request limit, and one for a partition that is not there, are refused', () =>
+  withProducer({ maxRequestBytes: 500 }, async ({ producer }) => {
+    await assert.rejects(producer.send({ topic: 'orders', value: 'x'.repeat(500) }), failsWith('RECORD_TOO_LARGE'));
+    const nowhere = producer.send({ topic: 'orders', partition: 9, value: 'x' });
+    await assert.rejects(nowhere, failsWith('UNKNOWN_TOPIC_OR_PARTITION'));
+    assert.equal(producer.totals.bufferedBytes, 0);
+  }));
+
+test('records for a topic that cannot be made fail', () =>
+  withProducer({ createTopics: false }, async ({ producer }) => {
+    const nowhere = producer.send({ topic: 'nowhere', value: 'x' });
+    await assert.rejects(nowhere, failsWith('UNKNOWN_TOPIC_OR_PARTITION'));
+    assert.equal(producer.totals.bufferedBytes, 0);
+  }));
+
+test('closing sends what waits and then refuses', () =>
+  withProducer({ lingerMs: 60_000 }, async ({ producer, log }) => {
+    const sent = producer.send({ topic: 'orders', value: 'x' });
+    await producer.close();
+    assert.equal((await sent).offset, 0);
+    assert.deepEqual(log.partitions[0], ['x']);
+    await assert.rejects(producer.send({ topic: 'orders', value: 'y' }), failsWith('CLIENT_CLOSED'));
+  }));
+
+test('no more than the allowed number of requests is under way to a broker', () =>
+  withProducer(
+    { idempotent: false, acks: 1, maxInFlight: 2, maxRequestBytes: 1200, lingerMs: 0, batchBytes: 100 },
+    async (scene) => {
+      let underWay = 0;
+      let most = 0;
+      scene.broker.serve(produce, async ({ topicData }) => {
+        most = Math.max(most, ++underWay);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        underWay--;
+        const partitionResponses = topicData[0]!.partitionData.map(({ index }) => ({
+          index,
+          errorCode: 0,
+          baseOffset: 0,
+          recordErrors: [],
+        }));
+        return { responses: [{ name: 'orders', topicId: topicData[0]!.topicId, partitionResponses }] };
+      });
+      await Promise.all(
+        numbers(60).map((value, index) => scene.producer.send({ topic: 'orders', partition: index % 4, value })),
+      );
+      assert.equal(most, 2);
+    },
+    4,
+  ));
+
+test('contradictory options are refused', () => {
+  const cluster = new Cluster({ bootstrapServers: 'nowhere' });
+  for (const options of [{ idempotent: true, acks: 1 }, { maxInFlight: 6 }, { maxInFlight: 0 }] as ProducerOptions[]) {
+    assert.throws(() => new Producer(cluster, options), failsWith('INVALID_OPTION'));
+  }
+});
