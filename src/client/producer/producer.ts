@@ -2,8 +2,7 @@
  * Sends records. `send` gives a promise a record; `write` gives none and is for many records: it returns false when the
  * buffer is full, `drained` waits for room, `flush` waits for all and tells of failures.
  */
-import type { SluiceError } from '../../base/errors.ts';
-import { SluiceError as ClientError } from '../../base/errors.ts';
+import { SluiceError } from '../../base/errors.ts';
 import type { Offset, Timestamp } from '../../base/units.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
 import { BATCH_HEADER_BYTES } from '../../records/batch.ts';
@@ -176,11 +175,11 @@ export class Producer implements AsyncDisposable {
     const bytes = recordBytes(record);
     if (bytes + BATCH_HEADER_BYTES > this.options.maxRequestBytes) {
       const message = `a record of ${bytes} bytes does not fit a request of ${this.options.maxRequestBytes}`;
-      throw new ClientError('RECORD_TOO_LARGE', message, { remedy: 'Send smaller records, or raise maxRequestBytes.' });
+      throw new SluiceError('RECORD_TOO_LARGE', message, { remedy: 'Send smaller records, or raise maxRequestBytes.' });
     }
     if (this.bufferedBytes > this.options.bufferBytes * MOST_OVERFILL) {
       const message = `${this.bufferedBytes} bytes wait to be acknowledged`;
-      throw new ClientError('BUFFER_FULL', message, {
+      throw new SluiceError('BUFFER_FULL', message, {
         retriable: true,
         remedy: 'Await drained() when write() returns false.',
       });
