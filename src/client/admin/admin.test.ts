@@ -25,10 +25,10 @@ async function withBrokers(count: number, play: (brokers: ScriptedBroker[], admi
 
 const failsWith = (code: string) => (error: unknown) => error instanceof SluiceError && error.code === code;
 
-test('creates topics each with an outcome of its own', () =>
+test('creates topics each with an outcome of its own, in the order asked for', () =>
   withBrokers(1, async ([broker], admin) => {
     broker!.serve(createTopics, ({ topics }) => ({
-      topics: topics.map(({ name, numPartitions }) => ({
+      topics: topics.toReversed().map(({ name, numPartitions }) => ({
         name,
         errorCode: name === 'taken' ? 36 : 0,
         errorMessage: name === 'taken' ? 'it is there' : null,

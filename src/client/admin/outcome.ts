@@ -11,6 +11,16 @@ export function outcomeOf<T extends object>(about: T, what: string, code: number
   return { ...about, ok: false, error: refusedBy(code, what, said) };
 }
 
+/** The outcomes in the order of what was asked; brokers answer in an order of their own. */
+export function inOrder<T extends { readonly name: string }>(
+  asked: readonly (string | { readonly name: string })[],
+  outcomes: readonly Outcome<T>[],
+): Outcome<T>[] {
+  const places = new Map(asked.map((each, place) => [typeof each === 'string' ? each : each.name, place]));
+  const placeOf = ({ name }: T): number => places.get(name) ?? asked.length;
+  return [...outcomes].sort((left, right) => placeOf(left) - placeOf(right));
+}
+
 /** Throws the first failure. */
 export function allOrThrow<T>(outcomes: readonly Outcome<T>[]): readonly T[] {
   for (const outcome of outcomes) if (!outcome.ok) throw outcome.error;

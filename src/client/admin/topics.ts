@@ -10,7 +10,7 @@ import type { ResponseBody } from '../api-types.ts';
 import type { Cluster } from '../cluster.ts';
 import { refusedForGood } from '../errors.ts';
 import { type TopicView, topicView } from '../metadata-cache.ts';
-import { type Outcome, outcomeOf, throwIfMisdirected } from './outcome.ts';
+import { inOrder, type Outcome, outcomeOf, throwIfMisdirected } from './outcome.ts';
 
 export interface CallSettings {
   readonly signal?: AbortSignal;
@@ -58,7 +58,7 @@ export function createTopics(
     const connection = await cluster.connection('controller');
     const answer = await connection.request(createTopicsApi, body);
     throwIfMisdirected(answer.topics.map(({ errorCode }) => errorCode));
-    return answer.topics.map((topic) => {
+    const outcomes = answer.topics.map((topic) => {
       const { name, topicId: id, numPartitions: partitions, replicationFactor } = topic;
       cluster.forgetTopic(name);
       return outcomeOf(
@@ -68,6 +68,7 @@ export function createTopics(
         topic.errorMessage,
       );
     });
+    return inOrder(topics, outcomes);
   });
 }
 
@@ -87,11 +88,12 @@ export function deleteTopics(
     const version = connection.versions.choose(deleteTopicsApi);
     const answer = await connection.request(deleteTopicsApi, version >= 6 ? body : { ...body, topics: [] });
     throwIfMisdirected(answer.responses.map(({ errorCode }) => errorCode));
-    return answer.responses.map(({ name: answered, errorCode, errorMessage }) => {
+    const outcomes = answer.responses.map(({ name: answered, errorCode, errorMessage }) => {
       const name = answered ?? '';
       cluster.forgetTopic(name);
       return outcomeOf({ name }, `topic ${name}`, errorCode, errorMessage);
     });
+    return inOrder(names, outcomes);
   });
 }
 
@@ -121,10 +123,11 @@ export function createPartitions(
     const connection = await cluster.connection('controller');
     const answer = await connection.request(createPartitionsApi, body);
     throwIfMisdirected(answer.results.map(({ errorCode }) => errorCode));
-    return answer.results.map(({ name, errorCode, errorMessage }) => {
+    const outcomes = answer.results.map(({ name, errorCode, errorMessage }) => {
       cluster.forgetTopic(name);
       return outcomeOf({ name }, `topic ${name}`, errorCode, errorMessage);
     });
+    return inOrder(topics, outcomes);
   });
 }
 
