@@ -9,7 +9,7 @@ import type { FileRegion } from '../base/file-region.ts';
 import type { BrokerId, LeaderEpoch, Offset, Timestamp } from '../base/units.ts';
 import type { Uuid } from '../base/uuid.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
-import type { Log } from '../storage/log.ts';
+import type { AbortedTransaction, Log } from '../storage/log.ts';
 import type { AppendOutcome, LeaderAppendOptions } from '../storage/log-append.ts';
 
 /** What the controller decided about a partition. */
@@ -35,11 +35,6 @@ export interface ReadRequest {
   readonly lastFetchedEpoch: LeaderEpoch;
 }
 
-export interface AbortedTransaction {
-  readonly producerId: number;
-  readonly firstOffset: Offset;
-}
-
 /** What a read found. A `region` must be released once, by sending it or by `release()`. */
 export interface ReadResult {
   readonly errorCode: ErrorCode;
@@ -47,6 +42,7 @@ export interface ReadResult {
   readonly lastStableOffset: Offset;
   readonly startOffset: Offset;
   readonly region: FileRegion | undefined;
+  /** Which transactions of these records a `read_committed` reader must skip; null for any other reader. */
   readonly abortedTransactions: readonly AbortedTransaction[] | null;
   /** Where the reader's log parts from ours, when `lastFetchedEpoch` shows that it does. */
   readonly divergingEpoch: { readonly epoch: LeaderEpoch; readonly endOffset: Offset } | undefined;
@@ -118,7 +114,7 @@ export class Partition {
 
   /** First offset that a `read_committed` reader must not pass. */
   get lastStableOffset(): Offset {
-    return Math.min(this.log.lastStableOffset, this.#highWatermark);
+    return this.log.lastStableOffset;
   }
 
   /** Takes over a decision of the controller. A state of an older epoch is ignored. */
@@ -182,6 +178,7 @@ export class Partition {
       maxBytes: request.maxBytes,
       minOneBatch: request.minOneBatch,
       upTo,
+      collectAborted: committed,
     });
     if (!outcome.ok) return this.#failedRead(outcome.errorCode);
     return {
@@ -190,7 +187,7 @@ export class Partition {
       lastStableOffset: this.lastStableOffset,
       startOffset: this.log.startOffset,
       region: outcome.region,
-      abortedTransactions: committed ? [] : null,
+      abortedTransactions: outcome.aborted ?? null,
       divergingEpoch: undefined,
     };
   }

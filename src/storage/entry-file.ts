@@ -161,6 +161,15 @@ export class EntryFile {
     }
   }
 
+  /** Writes what the file lacks, where that works: otherwise the entries stay in memory until a flush that reports. */
+  tryFlush(): void {
+    try {
+      this.flush();
+    } catch {
+      // As for a full tail: a full disk must not fail an append whose records are written.
+    }
+  }
+
   /** Writes what the file lacks. Throws the system's error and leaves everything as it was. */
   flush(): void {
     if (this.#tailBytes === 0) return;

@@ -239,7 +239,7 @@ function takeIn(core: LogCore, bytes: Buffer): void {
     core.endOffset = batch.lastOffset(bytes, at) + 1;
     if (completed === undefined) continue;
     core.producers.replicatedUpTo(core.highWatermark);
-    core.listeners.onTransactionCompleted?.(segment, completed);
+    core.transactionCompleted(segment, completed);
   }
 }
 

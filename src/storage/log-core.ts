@@ -37,10 +37,17 @@ export interface LogListeners {
   onTruncated?: () => void;
   /** Records were appended; the log ends at `endOffset`. */
   onAppend?: (endOffset: Offset) => void;
-  /** A marker in `segment` ended a transaction. The transaction index is written from here. */
-  onTransactionCompleted?: (segment: Segment, completed: CompletedTransaction) => void;
 }
 
+/** Lengths of a segment's files. */
+export interface SegmentFileBytes {
+  readonly log: number;
+  readonly offsetIndex: number;
+  readonly timeIndex: number;
+  readonly transactionIndex?: number;
+}
+
+const NO_BYTES: SegmentFileBytes = { log: 0, offsetIndex: 0, timeIndex: 0 };
 const OPEN_FILES = 256;
 const INDEX_BYTES = 16 * 2 ** 20;
 /** The disk is not broken: the same append can succeed when there is room, or a descriptor, again. */
@@ -161,7 +168,7 @@ export class LogCore {
   }
 
   /** A segment object for files of these lengths. */
-  segmentOf(baseOffset: Offset, bytes = { log: 0, offsetIndex: 0, timeIndex: 0 }): Segment {
+  segmentOf(baseOffset: Offset, bytes: SegmentFileBytes = NO_BYTES): Segment {
     return new Segment(
       {
         place: this.place,
@@ -169,6 +176,7 @@ export class LogCore {
         logBytes: bytes.log,
         offsetIndexBytes: bytes.offsetIndex,
         timeIndexBytes: bytes.timeIndex,
+        transactionIndexBytes: bytes.transactionIndex,
         jitterMs: this.#jitterMs(),
         indexIntervalBytes: this.config.indexIntervalBytes,
         createdMs: this.clock.monotonicMs(),
@@ -184,6 +192,13 @@ export class LogCore {
 
   get longestSegmentMs(): number {
     return longestSegmentMs(this.config);
+  }
+
+  /** Takes a transaction whose marker was written to `segment` into its index. */
+  transactionCompleted(segment: Segment, completed: CompletedTransaction): void {
+    if (!completed.aborted) return;
+    if (segment.transactionIndex.count === 0) this.directoryDirty = true;
+    segment.transactionIndex.append(completed);
   }
 
   /** Whether appends and reads are served. */

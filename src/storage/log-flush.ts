@@ -59,6 +59,9 @@ export class LogFlush {
     const first = Math.max(0, core.segmentIndexOf(core.recoveryPoint));
     for (const segment of core.segments.slice(first)) {
       // Deleted or truncated away while another file was synced.
+      if (segment.file.isRetired) continue;
+      // Nothing tells of a transaction index that lost entries: it is durable before the batches are taken to be.
+      if (segment.transactionIndex.dirty) await segment.transactionIndex.sync();
       if (!segment.dirty || segment.file.isRetired) continue;
       segment.dirty = false;
       const file = segment.borrow();

@@ -7,10 +7,12 @@ import type { FileRegion } from '../base/file-region.ts';
 import type { FileHandle } from '../base/file-system.ts';
 import type { Offset } from '../base/units.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
+import { abortedBefore } from './aborted-transactions.ts';
 import type { LogCore } from './log-core.ts';
 import { found } from './offset-search.ts';
 import type { FileSlot } from './open-files.ts';
 import type { Segment } from './segment.ts';
+import type { AbortedTransaction } from './transaction-index.ts';
 
 export interface ReadOptions {
   readonly maxBytes: number;
@@ -18,6 +20,8 @@ export interface ReadOptions {
   readonly minOneBatch: boolean;
   /** Batches from here on are not visible to the reader: a high watermark, a last stable offset, or the log's end. */
   readonly upTo: Offset;
+  /** Tell which transactions of the returned batches were aborted. */
+  readonly collectAborted?: boolean;
 }
 
 export interface Read {
@@ -29,6 +33,8 @@ export interface Read {
   readonly startOffset: Offset;
   /** There is a batch, but `maxBytes` is too small for it. */
   readonly tooLarge: boolean;
+  /** Undefined where it was not asked for. Some may have no record here; none is missing. */
+  readonly aborted: readonly AbortedTransaction[] | undefined;
 }
 
 export interface ReadRefused {
@@ -71,7 +77,7 @@ export function read(core: LogCore, offset: Offset, options: ReadOptions): ReadO
     return refuse(ErrorCode.OFFSET_OUT_OF_RANGE, `offset ${offset} is not in ${core.startOffset}..${core.endOffset}`);
   }
   const limit = Math.min(options.upTo, core.endOffset);
-  if (offset >= limit) return nothing(offset);
+  if (offset >= limit) return nothing(offset, options);
   try {
     return readSegments(core, offset, limit, options);
   } catch (error) {
@@ -83,8 +89,9 @@ function refuse(errorCode: ErrorCode, message: string): ReadRefused {
   return { ok: false, errorCode, message };
 }
 
-function nothing(offset: Offset, tooLarge = false): Read {
-  return { ok: true, region: undefined, bytes: 0, startOffset: offset, tooLarge };
+function nothing(offset: Offset, { collectAborted }: ReadOptions, tooLarge = false): Read {
+  const aborted = collectAborted === true ? [] : undefined;
+  return { ok: true, region: undefined, bytes: 0, startOffset: offset, tooLarge, aborted };
 }
 
 /** A segment may hold nothing at or above the offset any more: then the next one answers. */
@@ -102,11 +109,15 @@ function readSegments(core: LogCore, offset: Offset, limit: Offset, options: Rea
     const available = endPosition(core, index, limit) - position;
     if (available <= 0) break;
     const length = lengthOf(segment, { position, firstBytes: bytes, available }, options);
-    if (length === 0) return nothing(baseOffset, true);
+    if (length === 0) return nothing(baseOffset, options, true);
+    const aborted =
+      options.collectAborted === true
+        ? abortedBefore(core, { index, position: position + length }, { from: offset, limit })
+        : undefined;
     const region = new SegmentRegion(segment.file, position, length);
-    return { ok: true, region, bytes: length, startOffset: baseOffset, tooLarge: false };
+    return { ok: true, region, bytes: length, startOffset: baseOffset, tooLarge: false, aborted };
   }
-  return nothing(offset);
+  return nothing(offset, options);
 }
 
 function brokenBatch(core: LogCore, segment: Segment, offset: Offset): string {

@@ -62,7 +62,14 @@ test('reads outside of the log are refused and a read at its end returns nothing
     const beyond = log.read(2, options);
     assert.equal(beyond.ok ? ErrorCode.NONE : beyond.errorCode, ErrorCode.OFFSET_OUT_OF_RANGE);
     const end = log.read(1, options);
-    assert.deepEqual(end, { ok: true, region: undefined, bytes: 0, startOffset: 1, tooLarge: false });
+    assert.deepEqual(end, {
+      ok: true,
+      region: undefined,
+      bytes: 0,
+      startOffset: 1,
+      tooLarge: false,
+      aborted: undefined,
+    });
     await log.close();
   });
 });

@@ -7,6 +7,7 @@ import { messageOf, SluiceError } from '../base/errors.ts';
 import type { LeaderEpoch, Offset, Timestamp } from '../base/units.ts';
 import type { Uuid } from '../base/uuid.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
+import { abortedTransactions } from './aborted-transactions.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
 import {
   type AppendOutcome,
@@ -27,6 +28,7 @@ import { readPartitionMetadata, syncPartitionMetadata, writePartitionMetadata } 
 import type { ActiveProducer } from './producer-state.ts';
 import { recover } from './recovery.ts';
 import { SnapshotFiles } from './snapshot-files.ts';
+import type { AbortedTransaction } from './transaction-index.ts';
 
 export type {
   Appended,
@@ -39,6 +41,7 @@ export type { LogDependencies, LogListeners } from './log-core.ts';
 export type { Read, ReadOptions, ReadOutcome, ReadRefused } from './log-read.ts';
 export type { TimestampedOffset } from './log-timestamps.ts';
 export type { ActiveProducer, CompletedTransaction } from './producer-state.ts';
+export type { AbortedTransaction } from './transaction-index.ts';
 
 export interface LogOptions {
   /** The partition's own directory. */
@@ -204,12 +207,12 @@ export class Log {
   }
 
   /**
-   * Below it every transaction is decided and its marker replicated. The end offset where none is open: a reader of
-   * committed records stops at the lower of this and the high watermark.
+   * Where a reader of committed records stops: below it every transaction is decided and its marker replicated. The high
+   * watermark where none is open.
    */
   get lastStableOffset(): Offset {
-    const unstable = this.#core.firstUnstableOffset;
-    return unstable === undefined ? this.#core.endOffset : Math.max(unstable, this.#core.startOffset);
+    const { firstUnstableOffset: unstable, highWatermark, startOffset } = this.#core;
+    return unstable === undefined ? highWatermark : Math.min(Math.max(unstable, startOffset), highWatermark);
   }
 
   /** Newest leader epoch that a record or `assignEpochStart` told of; -1 for none. */
@@ -248,6 +251,14 @@ export class Log {
   /** The bytes that answer a fetch at `offset`. OFFSET_OUT_OF_RANGE outside of start offset to end offset. */
   read(offset: Offset, options: ReadOptions): ReadOutcome {
     return read(this.#core, offset, options);
+  }
+
+  /**
+   * The aborted transactions with records in `from` .. `to` (exclusive), by rising marker; `to` must not be above the
+   * last stable offset. Some may have no record there any more; none is missing.
+   */
+  abortedTransactions(from: Offset, to: Offset): readonly AbortedTransaction[] {
+    return abortedTransactions(this.#core, from, to);
   }
 
   /** Undefined where a read at `offset` needs no disk; otherwise a promise of that. Never rejects. */

@@ -70,6 +70,19 @@ export class OffsetIndex {
     return low === 0 ? 0 : this.positionAt(low - 1);
   }
 
+  /** The offset of the first entry whose batch does not begin before `position`: above all before it. */
+  offsetFrom(position: number): Offset | undefined {
+    this.file.searchedSince = true;
+    let low = 0;
+    let high = this.count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.positionAt(middle) < position) low = middle + 1;
+      else high = middle;
+    }
+    return low === this.count ? undefined : this.offsetAt(low);
+  }
+
   /** Removes every entry of an offset at or above `offset`. */
   truncateTo(offset: Offset): void {
     this.file.truncate(this.#lastEntryAtMost(offset - 1) + 1);

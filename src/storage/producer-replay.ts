@@ -6,32 +6,46 @@ import type { Offset } from '../base/units.ts';
 import { attributes, BATCH_HEADER_BYTES, baseOffset, batchBytes, isControl, lastOffset } from '../records/batch.ts';
 import { BatchCursor, nextBatch, nextBatchAsync } from './batch-cursor.ts';
 import type { LogCore } from './log-core.ts';
-import { isExpired } from './producer-state.ts';
+import { isExpired, ProducerStates } from './producer-state.ts';
 import type { Segment } from './segment.ts';
 
 /** In this turn: for truncation, where what must be read ends within one segment as a rule. */
 export function rebuildProducers(core: LogCore, upTo: Offset): void {
   loadSnapshot(core, upTo);
-  for (const segment of segmentsToReplay(core, upTo)) {
-    const cursor = cursorOver(core, segment);
-    while (nextBatch(cursor, segment.file.use()) && replay(core, cursor, upTo));
+  const { producers } = core;
+  for (const segment of segmentsToReplay(core, producers, upTo)) {
+    const cursor = cursorOver(producers, segment);
+    while (nextBatch(cursor, segment.file.use()) && replay(producers, cursor, upTo));
   }
-  core.producers.endOffset = upTo;
+  producers.endOffset = upTo;
 }
 
 /** Off the event loop: for start. */
 export async function rebuildProducersAsync(core: LogCore, upTo: Offset): Promise<void> {
   loadSnapshot(core, upTo);
-  for (const segment of segmentsToReplay(core, upTo)) {
-    const cursor = cursorOver(core, segment);
+  await replayAll(core, core.producers, upTo);
+}
+
+/** The producers as they were at `offset`; the log's own, its snapshots and its files stay as they are. */
+export async function producersAt(core: LogCore, offset: Offset): Promise<ProducerStates> {
+  const producers = new ProducerStates();
+  const snapshot = core.snapshots.readAtMost(offset);
+  producers.reset(snapshot?.offset ?? Math.min(core.startOffset, offset), snapshot?.entries ?? []);
+  await replayAll(core, producers, offset);
+  return producers;
+}
+
+async function replayAll(core: LogCore, producers: ProducerStates, upTo: Offset): Promise<void> {
+  for (const segment of segmentsToReplay(core, producers, upTo)) {
+    const cursor = cursorOver(producers, segment);
     const file = segment.borrow();
     try {
-      while ((await nextBatchAsync(cursor, file)) && replay(core, cursor, upTo));
+      while ((await nextBatchAsync(cursor, file)) && replay(producers, cursor, upTo));
     } finally {
       segment.file.giveBack();
     }
   }
-  core.producers.endOffset = upTo;
+  producers.endOffset = upTo;
 }
 
 function loadSnapshot(core: LogCore, upTo: Offset): void {
@@ -49,26 +63,27 @@ function loadSnapshot(core: LogCore, upTo: Offset): void {
   );
 }
 
-function segmentsToReplay(core: LogCore, upTo: Offset): Segment[] {
-  const from = core.producers.endOffset;
+function segmentsToReplay(core: LogCore, producers: ProducerStates, upTo: Offset): Segment[] {
+  const from = producers.endOffset;
   if (from >= upTo) return [];
   return core.segments.slice(Math.max(0, core.segmentIndexOf(from))).filter((segment) => segment.baseOffset < upTo);
 }
 
-function cursorOver(core: LogCore, segment: Segment): BatchCursor {
-  const from = core.producers.endOffset;
+function cursorOver(producers: ProducerStates, segment: Segment): BatchCursor {
+  const from = producers.endOffset;
   // The index of the first segment only is worth its loading: the others are read from their start.
   const position = from > segment.baseOffset ? segment.offsetIndex.positionFor(from) : 0;
   return new BatchCursor({ from: position, to: segment.size, windowBytes: 2 ** 18, need: markersWhole });
 }
 
-function markersWhole(bytes: Buffer, at: number): number {
+/** What a cursor must have at hand for `ProducerStates.apply`. */
+export function markersWhole(bytes: Buffer, at: number): number {
   return isControl(attributes(bytes, at)) ? batchBytes(bytes, at) : BATCH_HEADER_BYTES;
 }
 
 /** Takes in the batch at hand; false where it lies at `upTo` or after. */
-function replay(core: LogCore, { bytes, at }: BatchCursor, upTo: Offset): boolean {
+function replay(producers: ProducerStates, { bytes, at }: BatchCursor, upTo: Offset): boolean {
   if (baseOffset(bytes, at) >= upTo) return false;
-  if (lastOffset(bytes, at) >= core.producers.endOffset) core.producers.apply(bytes, at);
+  if (lastOffset(bytes, at) >= producers.endOffset) producers.apply(bytes, at);
   return true;
 }

@@ -25,6 +25,7 @@ import { OFFSET_ENTRY_BYTES } from './offset-index.ts';
 import { rebuildProducersAsync } from './producer-replay.ts';
 import type { Segment } from './segment.ts';
 import { TIME_ENTRY_BYTES } from './time-index.ts';
+import { checkTransactionIndexes } from './transaction-recovery.ts';
 
 export interface RecoveryOptions {
   /** From recovery-point-offset-checkpoint. */
@@ -88,10 +89,16 @@ function loadSegments(core: LogCore): Segment[] {
   bases.sort((left, right) => left - right);
   return bases.map((base) => {
     const size = (suffix: string): number => fileSystem.sizeOf(`${place.path}/${offsetFileName(base, suffix)}`) ?? -1;
-    const bytes = { log: size(LOG_SUFFIX), offsetIndex: size(OFFSET_INDEX_SUFFIX), timeIndex: size(TIME_INDEX_SUFFIX) };
+    const bytes = {
+      log: size(LOG_SUFFIX),
+      offsetIndex: size(OFFSET_INDEX_SUFFIX),
+      timeIndex: size(TIME_INDEX_SUFFIX),
+      // Absent where no transaction was aborted.
+      transactionIndex: Math.max(0, size(TRANSACTION_INDEX_SUFFIX)),
+    };
     const broken = bytes.offsetIndex % OFFSET_ENTRY_BYTES !== 0 || bytes.timeIndex % TIME_ENTRY_BYTES !== 0;
     if (!broken) return core.segmentOf(base, bytes);
-    const segment = core.segmentOf(base, { log: bytes.log, offsetIndex: 0, timeIndex: 0 });
+    const segment = core.segmentOf(base, { ...bytes, offsetIndex: 0, timeIndex: 0 });
     segment.distrustIndexes();
     return segment;
   });
@@ -134,6 +141,7 @@ async function firstUnchecked(core: LogCore, options: RecoveryOptions): Promise<
     core.logger.warn('The indexes of a segment are built again', { segment: segment.baseOffset });
     segment.rebuildIndexes();
   }
+  await checkTransactionIndexes(core, segments.slice(0, first));
   // A stop that was clean leaves no bytes that are no batch: then it was not.
   return first === segments.length && !endsWithBatch(core) ? segments.length - 1 : first;
 }
@@ -185,6 +193,7 @@ async function checkSegment(core: LogCore, segment: Segment): Promise<number> {
   const fileBytes = segment.size;
   const cursor = new BatchCursor({ from: 0, to: fileBytes, windowBytes: CHECK_WINDOW_BYTES, need: batch.batchBytes });
   segment.clearIndexes();
+  segment.transactionIndex.clear();
   const file = segment.borrow();
   try {
     while ((await nextBatchAsync(cursor, file)) && isGood(core, segment, cursor)) {
@@ -192,7 +201,7 @@ async function checkSegment(core: LogCore, segment: Segment): Promise<number> {
       noteEpoch(core, cursor);
       const completed = core.producers.apply(cursor.bytes, cursor.at);
       core.endOffset = batch.lastOffset(cursor.bytes, cursor.at) + 1;
-      if (completed !== undefined) core.listeners.onTransactionCompleted?.(segment, completed);
+      if (completed !== undefined) core.transactionCompleted(segment, completed);
     }
     if (segment.size < fileBytes) file.truncateSync(segment.size);
   } finally {

@@ -15,11 +15,13 @@ import {
   offsetFileName,
   SEGMENT_SUFFIXES,
   TIME_INDEX_SUFFIX,
+  TRANSACTION_INDEX_SUFFIX,
 } from './log-files.ts';
 import { MAX_RELATIVE_OFFSET, OffsetIndex } from './offset-index.ts';
 import { found, type SearchResult, searchOffset } from './offset-search.ts';
 import type { FileSlot, OpenFiles, Place } from './open-files.ts';
 import { TimeIndex, type TimestampOffset } from './time-index.ts';
+import { TransactionIndex } from './transaction-index.ts';
 
 export interface SegmentDependencies {
   readonly fileSystem: FileSystem;
@@ -34,6 +36,8 @@ export interface SegmentOptions {
   readonly logBytes: number;
   readonly offsetIndexBytes: number;
   readonly timeIndexBytes: number;
+  /** 0 where there is no such file. */
+  readonly transactionIndexBytes?: number;
   /** Taken off segment.ms for this segment. */
   readonly jitterMs: number;
   readonly indexIntervalBytes: number;
@@ -46,6 +50,7 @@ export class Segment {
   readonly file: FileSlot;
   readonly offsetIndex: OffsetIndex;
   readonly timeIndex: TimeIndex;
+  readonly transactionIndex: TransactionIndex;
   readonly jitterMs: number;
   createdMs: number;
   /** Bytes of whole batches; the file holds no more, but for a write in progress or failed. */
@@ -89,6 +94,14 @@ export class Segment {
         slot: files.slot(place, offsetFileName(baseOffset, TIME_INDEX_SUFFIX)),
         baseOffset,
         fileBytes: options.timeIndexBytes,
+      },
+      indexes,
+    );
+    this.transactionIndex = new TransactionIndex(
+      {
+        slot: files.slot(place, offsetFileName(baseOffset, TRANSACTION_INDEX_SUFFIX)),
+        baseOffset,
+        fileBytes: options.transactionIndexBytes ?? 0,
       },
       indexes,
     );
@@ -230,7 +243,7 @@ export class Segment {
     this.size = size;
   }
 
-  /** Forgets everything that batches tell: `added` for each batch from the first brings it back. */
+  /** Forgets what batches' headers tell: `added` for each batch from the first brings it back. */
   clearIndexes(): void {
     this.#checked = true;
     this.#timesChecked = true;
@@ -251,6 +264,7 @@ export class Segment {
     this.timeIndex.append(timestamp, offset);
     this.offsetIndex.file.flush();
     this.timeIndex.file.flush();
+    this.transactionIndex.file.flush();
   }
 
   /** Nothing will be appended ever again. */
@@ -258,6 +272,7 @@ export class Segment {
     this.finishIndexes();
     this.offsetIndex.file.seal();
     this.timeIndex.file.seal();
+    this.transactionIndex.file.seal();
   }
 
   /** Cuts every batch that holds `offset` or a later one; returns the end of what stays. */
@@ -274,6 +289,7 @@ export class Segment {
     }
     this.offsetIndex.truncateTo(end);
     this.timeIndex.truncateTo(end);
+    this.transactionIndex.truncateTo(end);
     this.#bytesSinceEntry = 0;
     if (this.size === 0) {
       this.createdMs = nowMs;
@@ -313,8 +329,10 @@ export class Segment {
     this.file.retire();
     this.offsetIndex.file.slot.retire();
     this.timeIndex.file.slot.retire();
+    this.transactionIndex.file.slot.retire();
     this.offsetIndex.file.evict();
     this.timeIndex.file.evict();
+    this.transactionIndex.file.evict();
   }
 
   /** The log file, kept open for work off the event loop; call `file.giveBack` after. */

@@ -61,6 +61,16 @@ export class SnapshotFiles {
     return undefined;
   }
 
+  /** The newest whole snapshot that is not above `offset`. */
+  readAtMost(offset: Offset): { offset: Offset; entries: ProducerEntry[] } | undefined {
+    for (const candidate of this.#offsets.toReversed()) {
+      if (candidate > offset) continue;
+      const entries = decodeSnapshot(this.#fileSystem.readFile(this.#path(candidate)));
+      if (entries !== undefined) return { offset: candidate, entries };
+    }
+    return undefined;
+  }
+
   remove(offset: Offset): void {
     this.#fileSystem.remove(this.#path(offset));
     this.#offsets = this.#offsets.filter((other) => other !== offset);
