@@ -79,7 +79,7 @@ export function appendAsLeader(target: AppendTarget, sent: Buffer, options: Lead
     produceVersion: options.produceVersion,
   });
   if (!valid.ok) return valid;
-  const judged = judgeProducers(core, sent, options);
+  const judged = judgeProducers(target, sent, options);
   if (judged !== undefined) return judged;
   const prepared = prepare(core, sent, nowMs);
   if (!Buffer.isBuffer(prepared)) return prepared;
@@ -146,7 +146,11 @@ function unexpectedOffset(core: LogCore, valid: ValidBatches): AppendRefused {
 }
 
 /** An outcome where the producer's earlier batches forbid the append, or make it needless. */
-function judgeProducers(core: LogCore, bytes: Buffer, options: LeaderAppendOptions): AppendOutcome | undefined {
+function judgeProducers(
+  { core, flush }: AppendTarget,
+  bytes: Buffer,
+  options: LeaderAppendOptions,
+): AppendOutcome | undefined {
   const { producers } = core;
   for (let at = 0; at < bytes.length; at += batch.batchBytes(bytes, at)) {
     if (batch.producerId(bytes, at) === batch.NO_PRODUCER_ID) continue;
@@ -160,7 +164,7 @@ function judgeProducers(core: LogCore, bytes: Buffer, options: LeaderAppendOptio
           appendTimeMs: core.config.timestampType === 'LogAppendTime' ? original.timestamp : batch.NO_TIMESTAMP,
           startOffset: core.startOffset,
           duplicate: true,
-          durable: undefined,
+          durable: durabilityOf(original.lastOffset, { core, flush }),
         };
       }
     }
@@ -171,6 +175,12 @@ function judgeProducers(core: LogCore, bytes: Buffer, options: LeaderAppendOptio
     if (refusal !== undefined) return { ok: false, ...refusal };
   }
   return undefined;
+}
+
+/** A repeated batch is acknowledged no earlier than the first one would have been. */
+function durabilityOf(lastOffset: Offset, { core, flush }: AppendTarget): Promise<void> | undefined {
+  const promised = lastOffset < core.flushRequestedTo;
+  return promised && lastOffset >= core.recoveryPoint ? flush.flush() : undefined;
 }
 
 /** The batches as they will be stored: the same bytes, unless the topic dictates timestamps or a codec. */

@@ -170,6 +170,24 @@ test('appends that wait at the same time share one sync', async () => {
   });
 });
 
+test('a repeated batch is acknowledged no earlier than the one it repeats', async () => {
+  await withFailingLog({ flushMessages: 1 }, async ({ log }) => {
+    const send = () =>
+      log.appendAsLeader(buildRecords({ values: ['a'], producerId: 7, producerEpoch: 0, baseSequence: 0 }), {
+        leaderEpoch: 0,
+        origin: 'client',
+      });
+    const first = send();
+    const again = send();
+    assert.ok(first.ok && again.ok && again.duplicate);
+    assert.ok(again.durable !== undefined, 'the first is not durable yet');
+    await again.durable;
+    assert.equal(log.recoveryPoint, 1);
+    const late = send();
+    assert.equal(late.ok && late.durable, undefined);
+  });
+});
+
 test('the recovery point does not pass what was appended while a sync ran', async () => {
   await withFailingLog({}, async ({ log }) => {
     appendEach(log, ['a']);
