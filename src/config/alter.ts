@@ -73,10 +73,9 @@ export function alterWholly(
   return conclude(target, current, [...values, ...removed]);
 }
 
-/** Checks the values of a topic that is being created; nothing is there yet. */
-export function checkNewTopicConfigs(broker: BrokerConfig, values: readonly ConfigChange[]): AlterResult {
-  const malformed = malformedNames([], values);
-  if (malformed !== undefined) return malformed;
+/** Checks the values of a topic that is being created; nothing is there yet. Of a name that stands twice the last counts. */
+export function checkNewTopicConfigs(broker: BrokerConfig, given: readonly ConfigChange[]): AlterResult {
+  const values = [...new Map(given.map((change) => [change.name, change])).values()];
   const absent = values.filter(({ value }) => value === null).map(({ name }) => name);
   if (absent.length > 0) return refused('INVALID_CONFIG', `no value for: ${absent.join(', ')}`);
   return conclude({ kind: 'topic', broker }, new Map(), values);

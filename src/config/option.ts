@@ -198,7 +198,8 @@ function typedValue(option: Option, text: string): OptionValue | undefined {
     case 'double':
       return /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text) ? Number(text) : undefined;
     case 'list':
-      return splitList(text);
+      // An element that stands twice counts once, as in Kafka.
+      return [...new Set(splitList(text))];
     default:
       return canonicalWord(option, text);
   }
@@ -231,7 +232,7 @@ function withinRange(option: Option, value: OptionValue): boolean {
   }
   if (Array.isArray(value)) {
     if (value.length === 0) return option.mayBeEmpty;
-    if (value.some((item) => item === '') || new Set(value).size !== value.length) return false;
+    if (value.includes('')) return false;
     return option.allowed === undefined || value.every((item) => option.allowed!.includes(item));
   }
   return true;
@@ -244,7 +245,7 @@ const TYPE_WORDS: Record<OptionType, string> = {
   long: 'a whole number',
   double: 'a number',
   string: 'text',
-  list: 'a comma-separated list without duplicates',
+  list: 'a comma-separated list',
   class: 'text',
   password: 'text',
 };

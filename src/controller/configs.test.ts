@@ -48,7 +48,7 @@ test('each mistake has the code that Kafka gives it', async () => {
       (await set(cluster, [[type, name, configs]]))[0]!;
     assert.equal(await code(TOPIC, 'none'), 'UNKNOWN_TOPIC_OR_PARTITION');
     assert.equal(await code(TOPIC, ''), 'INVALID_TOPIC_EXCEPTION');
-    assert.equal(await code(BROKER, '9'), 'BROKER_ID_NOT_REGISTERED');
+    assert.equal(await code(BROKER, '9'), 'INVALID_REQUEST');
     assert.equal(await code(BROKER, 'one'), 'INVALID_REQUEST');
     assert.equal(await code(BROKER, '-1'), 'INVALID_REQUEST');
     assert.equal(await code(BROKER, '1', { 'node.id': '2' }), 'INVALID_REQUEST');

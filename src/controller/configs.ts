@@ -85,6 +85,7 @@ function targetOf(
   config: BrokerConfig,
 ): AlterTarget | Refusal {
   if (resourceType === RESOURCE_TYPE.TOPIC) {
+    if (resourceName === '') return refuse(ErrorCode.INVALID_REQUEST, 'Topics have no shared configs to change.');
     const problem = topicNameProblem(resourceName);
     if (problem !== undefined) return refuse(ErrorCode.INVALID_TOPIC_EXCEPTION, problem);
     if (image.topics.byName.has(resourceName)) return { kind: 'topic', broker: config };
@@ -97,7 +98,7 @@ function targetOf(
     }
     const id = Number(resourceName);
     if (image.brokers.has(id)) return { kind: 'broker', id, broker: config };
-    return refuse(ErrorCode.BROKER_ID_NOT_REGISTERED, `No node with id ${id} found.`);
+    return refuse(ErrorCode.INVALID_REQUEST, `There is no broker with id ${id}.`);
   }
   return refuse(ErrorCode.INVALID_REQUEST, `Resources of type ${resourceType} have no configs that can be changed.`);
 }

@@ -52,7 +52,7 @@ export function createTopics(
     if (times.get(topic.name)! > 1) continue;
     const outcome = createTopic(image, topic, policies, granted);
     if (isRefusal(outcome)) {
-      results.push({ name: topic.name, topicId: ZERO_UUID, ...outcome, configs: null });
+      results.push({ name: topic.name, topicId: ZERO_UUID, ...outcome, configs: [] });
       continue;
     }
     records.push(...outcome.records);
@@ -60,14 +60,14 @@ export function createTopics(
   }
   for (const [name, count] of times) {
     if (count === 1) continue;
-    results.push({ name, ...refuse(ErrorCode.INVALID_REQUEST, 'Duplicate topic name.'), configs: null });
+    results.push({ name, ...refuse(ErrorCode.INVALID_REQUEST, 'Duplicate topic name.'), configs: [] });
   }
   return { records: request.validateOnly ? [] : records, result: { topics: results } };
 }
 
 /** What one refusal says of every topic of a request. */
 export function createTopicsRefused(request: CreateTopicsRequest, refusal: Refusal): CreateTopicsResponse {
-  return { topics: request.topics.map(({ name }) => ({ name, ...refusal, configs: null })) };
+  return { topics: request.topics.map(({ name }) => ({ name, ...refusal, configs: [] })) };
 }
 
 function excessPartitions(request: CreateTopicsRequest, config: BrokerConfig): Refusal | undefined {
@@ -123,7 +123,8 @@ function createTopic(
       replicationFactor: assignments[0]!.length,
       configs: described.map(({ name, value, readOnly, configSource, isSensitive }) => ({
         name,
-        value,
+        // As it was asked for; DescribeConfigs tells what was understood.
+        value: overrides.get(name) ?? value,
         readOnly,
         configSource,
         isSensitive,
@@ -203,21 +204,26 @@ export function deleteTopics(
     const refusal = refuse(ErrorCode.TOPIC_DELETION_DISABLED, errorMessage(ErrorCode.TOPIC_DELETION_DISABLED));
     return { records: [], result: deleteTopicsRefused(request, refusal) };
   }
-  const times = countNames(wanted.map(topicKey));
   const records: MetadataRecord[] = [];
   const responses: DeleteResult[] = [];
-  const deleted = new Set<TopicImage>();
-  for (const [key, count] of times) {
-    const topic = wanted.find((candidate) => topicKey(candidate) === key)!;
-    const found = findTopic(image, topic, count > 1);
-    if (isRefusal(found)) {
-      responses.push({ ...topic, ...found });
-      continue;
-    }
-    // A topic named once by name and once by id goes once.
-    if (!deleted.has(found)) records.push(newRecord('removeTopic', { topicId: found.id }));
-    deleted.add(found);
-    responses.push({ name: found.name, topicId: found.id, errorCode: ErrorCode.NONE, errorMessage: null });
+  const found = new Set<TopicImage>();
+  const times = countNames(wanted.map(topicKey));
+  for (const topic of wanted) {
+    const key = topicKey(topic);
+    const count = times.get(key);
+    // What stands twice is answered once; what names nothing, every time.
+    if (count === undefined) continue;
+    if (topic.name !== null || topic.topicId !== ZERO_UUID) times.delete(key);
+    const outcome = findTopic(image, topic, count > 1);
+    if (isRefusal(outcome)) responses.push({ ...topic, ...outcome });
+    else if (found.delete(outcome)) {
+      const why = 'The provided topic name maps to an ID that was already supplied.';
+      responses.push({ name: outcome.name, topicId: outcome.id, ...refuse(ErrorCode.INVALID_REQUEST, why) });
+    } else found.add(outcome);
+  }
+  for (const { id: topicId, name } of found.keys()) {
+    records.push(newRecord('removeTopic', { topicId }));
+    responses.push({ name, topicId, errorCode: ErrorCode.NONE, errorMessage: null });
   }
   return { records, result: { responses } };
 }

@@ -1,5 +1,6 @@
 /** DescribeConfigs (32), versions 1-4: values of topics and of this broker, with their sources, synonyms and documentation. */
-import { describeBrokerConfigs, describeTopicConfigs } from '../../config/describe.ts';
+import { describeBrokerConfigs, describeClusterDefaults, describeTopicConfigs } from '../../config/describe.ts';
+import { topicNameProblem } from '../../controller/topic-names.ts';
 import { RESOURCE_TYPE, topicConfigsOf } from '../../metadata/image.ts';
 import {
   type DescribeConfigsRequest,
@@ -35,6 +36,8 @@ type Options = Parameters<typeof describeTopicConfigs>[2];
 
 function describeTopic(resource: Resource, options: Options, services: BrokerServices): Result {
   const image = services.quorum.image();
+  const problem = topicNameProblem(resource.resourceName);
+  if (problem !== undefined) return failure(resource, ErrorCode.INVALID_TOPIC_EXCEPTION, problem);
   if (!image.topics.byName.has(resource.resourceName)) {
     return failure(resource, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, 'there is no such topic');
   }
@@ -45,7 +48,8 @@ function describeTopic(resource: Resource, options: Options, services: BrokerSer
 /** An empty name asks for the values that hold for all brokers of the cluster. */
 function describeBroker(resource: Resource, options: Options, services: BrokerServices): Result {
   const { resourceName } = resource;
-  if (resourceName !== '' && resourceName !== String(services.brokerId)) {
+  if (resourceName === '') return success(resource, describeClusterDefaults(services.config(), options));
+  if (resourceName !== String(services.brokerId)) {
     const why = `ask the broker itself: this is broker ${services.brokerId}, not ${resourceName}`;
     return failure(resource, ErrorCode.INVALID_REQUEST, why);
   }
@@ -53,7 +57,8 @@ function describeBroker(resource: Resource, options: Options, services: BrokerSe
 }
 
 function success(resource: Resource, configs: Result['configs']): Result {
-  return { ...identity(resource), errorCode: ErrorCode.NONE, errorMessage: null, configs };
+  // Kafka says nothing by an empty message here, by null everywhere else.
+  return { ...identity(resource), errorCode: ErrorCode.NONE, errorMessage: '', configs };
 }
 
 function failure(resource: Resource, errorCode: Code, errorMessage: string): Result {

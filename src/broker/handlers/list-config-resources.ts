@@ -17,7 +17,7 @@ export const handleListConfigResources = (services: BrokerServices) =>
   handler(listConfigResources, (request, context): ListConfigResourcesResponse => {
     const supported: readonly number[] =
       context.header.apiVersion >= ANY_TYPE_SINCE ? ANY_TYPE : [RESOURCE_TYPE.CLIENT_METRICS];
-    const asked = request.resourceTypes.length === 0 ? supported : request.resourceTypes;
+    const asked = request.resourceTypes.length === 0 ? supported : [...new Set(request.resourceTypes)];
     if (asked.some((type) => !supported.includes(type))) {
       return { errorCode: ErrorCode.UNSUPPORTED_VERSION, configResources: [] };
     }
