@@ -31,6 +31,7 @@ export function truncateTo(core: LogCore, offset: Offset): boolean {
   core.startOffset = Math.min(core.startOffset, end);
   core.boundHighWatermark();
   rebuildProducers(core, end);
+  core.producers.replicatedUpTo(core.highWatermark);
   core.listeners.onTruncated?.();
   return true;
 }

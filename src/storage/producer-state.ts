@@ -221,7 +221,8 @@ export class ProducerStates {
   reset(endOffset: Offset, entries: readonly ProducerEntry[] = []): void {
     this.entries.clear();
     this.#open.clear();
-    this.#unreplicated = [];
+    // A truncation above the high watermark leaves markers that may still be lost.
+    this.#unreplicated = this.#unreplicated.filter(({ lastOffset }) => lastOffset < endOffset);
     this.endOffset = endOffset;
     for (const entry of entries) this.entries.set(entry.producerId, entry);
     const open = entries.filter((entry) => entry.transactionStart !== NO_OFFSET);
