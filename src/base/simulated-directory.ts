@@ -1,7 +1,8 @@
 /**
  * The names on a simulated disk, and the journal of changes to them that no sync has made durable. A change is atomic
  * (a rename gives one name and takes another at once); which changes survive a power loss depends on the mode: a
- * beginning of the journal, or any set in which each change has the earlier ones to the same names before it.
+ * beginning of the journal, or any set in which each change has the earlier ones in the same directory before it. No
+ * file system in use reorders changes within one directory.
  */
 import type { Random } from './random.ts';
 import type { CrashMode, SimulatedFile } from './simulated-file.ts';
@@ -9,15 +10,10 @@ import type { CrashMode, SimulatedFile } from './simulated-file.ts';
 export type SimulatedNode = SimulatedFile | SimulatedDirectory;
 
 export class SimulatedDirectory {
-  readonly id: number;
   /** What processes see. */
   readonly entries = new Map<string, SimulatedNode>();
   /** What a power loss cannot take. */
   readonly durable = new Map<string, SimulatedNode>();
-
-  constructor(id: number) {
-    this.id = id;
-  }
 }
 
 interface Name {
@@ -52,14 +48,13 @@ export class NameJournal {
 
   /** Makes the changes in one directory durable, with all that they depend on. */
   commit(directory: SimulatedDirectory): void {
-    const needed = new Set<string>();
+    const needed = new Set([directory]);
     const committed = new Set<NameChange>();
     for (const change of this.#changes.toReversed()) {
-      const names = namesOf(change);
-      const here = this.#mode === 'journal' || names.some((name) => name.directory === directory);
-      if (!here && !names.some((name) => needed.has(keyOf(name)))) continue;
+      const places = placesOf(change);
+      if (this.#mode === 'any' && !places.some((place) => needed.has(place))) continue;
       committed.add(change);
-      for (const name of names) needed.add(keyOf(name));
+      for (const place of places) needed.add(place);
     }
     if (committed.size === 0) return;
     for (const change of this.#changes) if (committed.has(change)) apply(change, 'durable');
@@ -75,10 +70,16 @@ export class NameJournal {
       for (const change of changes.slice(0, whole)) apply(change, 'durable');
       return;
     }
-    const lost = new Set<string>();
+    // Per directory: everything, nothing, or up to some change.
+    const cut = new Map<SimulatedDirectory, number>();
+    const lost = new Set<SimulatedDirectory>();
     for (const change of changes) {
-      const keys = namesOf(change).map(keyOf);
-      if (random.below(2) === 0 || keys.some((key) => lost.has(key))) for (const key of keys) lost.add(key);
+      const places = placesOf(change);
+      for (const place of places) if (!cut.has(place)) cut.set(place, random.below(3));
+      const stops = places.some(
+        (place) => lost.has(place) || cut.get(place) === 0 || (cut.get(place) === 1 && random.below(4) === 0),
+      );
+      if (stops) for (const place of places) lost.add(place);
       else apply(change, 'durable');
     }
   }
@@ -89,10 +90,6 @@ function apply({ from, to }: NameChange, which: 'entries' | 'durable'): void {
   if (to !== undefined) to.directory[which].set(to.name, to.node);
 }
 
-function namesOf({ from, to }: NameChange): Name[] {
-  return [from, to].filter((name) => name !== undefined);
-}
-
-function keyOf({ directory, name }: Name): string {
-  return `${directory.id}/${name}`;
+function placesOf({ from, to }: NameChange): SimulatedDirectory[] {
+  return [from, to].flatMap((name) => (name === undefined ? [] : [name.directory]));
 }

@@ -45,12 +45,12 @@ export class SimulatedDisk {
   crashAt = Number.POSITIVE_INFINITY;
   usedBytes = 0;
   readonly mode: CrashMode;
-  readonly random: Random;
+  /** Mutable: a history may bring its own seed for each step. */
+  random: Random;
   readonly nowMs: () => number;
   readonly #holdsAsync: boolean;
-  #root = new SimulatedDirectory(0);
+  #root = new SimulatedDirectory();
   #journal: NameJournal;
-  #directories = 1;
   #waiting: (() => void)[] = [];
   #process: SimulatedProcess | undefined;
   #failing = new Map<string, string>();
@@ -88,13 +88,12 @@ export class SimulatedDisk {
     this.kill();
     this.#journal.settle(this.random);
     this.usedBytes = 0;
-    this.#directories = 1;
     this.#root = this.#survivor(this.#root);
     this.#journal = new NameJournal(this.mode);
   }
 
   #survivor(lost: SimulatedDirectory): SimulatedDirectory {
-    const directory = new SimulatedDirectory(this.#directories++);
+    const directory = new SimulatedDirectory();
     for (const [name, node] of lost.durable) {
       const survivor = node instanceof SimulatedDirectory ? this.#survivor(node) : this.#survivingFile(node);
       directory.entries.set(name, survivor);
@@ -150,10 +149,6 @@ export class SimulatedDisk {
 
   get journal(): NameJournal {
     return this.#journal;
-  }
-
-  newDirectory(): SimulatedDirectory {
-    return new SimulatedDirectory(this.#directories++);
   }
 
   /** The node that an absolute path names. */
@@ -274,6 +269,11 @@ class SimulatedProcess implements FileSystem {
     return this.#file('read', path).modifiedMs;
   }
 
+  setModifiedMs(path: string, timeMs: number): void {
+    this.#file('write', path).modifiedMs = timeMs;
+    this.did(path);
+  }
+
   readFile(path: string): Buffer {
     return this.#file('read', path).content();
   }
@@ -335,7 +335,7 @@ class SimulatedProcess implements FileSystem {
     const parent = parentOf(path);
     this.makeDirectory(parent);
     this.begin('create', path);
-    const node = this.#disk.newDirectory();
+    const node = new SimulatedDirectory();
     this.#disk.journal.change({ to: { ...this.#place(path), node } });
     this.did(path);
   }
