@@ -5,7 +5,7 @@ import zlib from 'node:zlib';
 import type { Acks, Client, CodecName, OperationName, ProgramClientOptions } from './client.ts';
 import { programClient } from './client.ts';
 import { kafkaClassPath } from './kafka-jars.ts';
-import { kcatClient } from './kcat.ts';
+import { KCAT_OPERATIONS, kcatClient } from './kcat.ts';
 import {
   type Available,
   findFranzGo,
@@ -35,6 +35,8 @@ const ADMINISTRATION: readonly OperationName[] = [
 ];
 const NATIVE: readonly OperationName[] = ['describeProducers', 'describeLogDirs', 'listConfigResources'];
 
+const TRANSACTIONS: readonly OperationName[] = ['openProducer', 'send', 'endTransaction', 'handOver'];
+
 type Traits = Omit<ProgramClientOptions, 'invocation' | 'bootstrap' | 'settings' | 'name'>;
 
 const traits: Record<Exclude<ClientName, 'kcat'>, Traits> = {
@@ -53,7 +55,7 @@ const traits: Record<Exclude<ClientName, 'kcat'>, Traits> = {
     headers: 'any',
   },
   java: {
-    can: new Set([...ADMINISTRATION, ...NATIVE, 'produce', 'consume', 'tool']),
+    can: new Set([...ADMINISTRATION, ...NATIVE, ...TRANSACTIONS, 'produce', 'consume', 'tool']),
     codecs: ALL_CODECS,
     acks: ALL_ACKS,
     idempotence: true,
@@ -76,6 +78,11 @@ const traits: Record<Exclude<ClientName, 'kcat'>, Traits> = {
     headers: 'unique',
   },
 };
+
+/** What the client can do, known without finding it. */
+export function operationsOf(name: ClientName): ReadonlySet<OperationName> {
+  return name === 'kcat' ? KCAT_OPERATIONS : traits[name].can;
+}
 
 const found = new Map<ClientName, Promise<Available<MakeClient>>>();
 

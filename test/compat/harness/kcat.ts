@@ -7,9 +7,17 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Client, Operation, Result } from './client.ts';
+import type { Client, Operation, OperationName, Result } from './client.ts';
 import { type ProgramResult, runProgram } from './program.ts';
 import type { ConsumedRecord, TestRecord } from './records.ts';
+
+export const KCAT_OPERATIONS: ReadonlySet<OperationName> = new Set<OperationName>([
+  'describeTopics',
+  'listTopics',
+  'produce',
+  'consume',
+  'listOffsets',
+]);
 
 export interface KcatOptions {
   readonly command: string;
@@ -32,7 +40,7 @@ export function kcatClient(options: KcatOptions): Client {
     });
   return {
     name: 'kcat',
-    can: new Set(['describeTopics', 'listTopics', 'produce', 'consume', 'listOffsets']),
+    can: KCAT_OPERATIONS,
     codecs: ['none', 'gzip', 'snappy', 'lz4', 'zstd'],
     acks: [0, 1, -1],
     idempotence: true,

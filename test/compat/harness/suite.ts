@@ -3,7 +3,7 @@
  * client supports. Operations are batched, since starting some of these clients takes seconds.
  */
 import assert from 'node:assert/strict';
-import { after, before, describe, type TestContext, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import type { RunningBroker } from './broker-process.ts';
 import {
   type Client,
@@ -15,7 +15,7 @@ import {
   runAll,
   runOne,
 } from './client.ts';
-import { type ClientName, findClient, findFirst } from './clients.ts';
+import { type ClientName, findClient, findFirst, operationsOf } from './clients.ts';
 import { assertSameRecords, type ConsumedRecord, makeCorpus, type TestRecord } from './records.ts';
 import { startTarget } from './target.ts';
 import { requireToolchain } from './toolchain.ts';
@@ -29,81 +29,68 @@ export interface Stage {
 
 const COMPANIONS: readonly ClientName[] = ['confluent-kafka', 'franz-go', 'java'];
 
-/** Declares the suite of one client. `extra` adds tests of the client's own on the same broker. */
-export function clientSuite(name: ClientName, extra?: (stage: () => Stage) => void): void {
+interface Part {
+  readonly title: string;
+  /** The part belongs to a client that has all of these. */
+  readonly needs: readonly OperationName[];
+  readonly run: (stage: Stage) => Promise<void>;
+}
+
+const PARTS: readonly Part[] = [
+  {
+    title: 'creates topics, describes them and is refused what Kafka refuses',
+    needs: ['createTopics', 'describeTopics'],
+    run: createsTopics,
+  },
+  { title: 'describes the cluster and lists topics', needs: ['listTopics'], run: describesTheCluster },
+  {
+    title: 'writes with every codec, acks and idempotence what is read back byte for byte',
+    needs: ['produce'],
+    run: writesEverything,
+  },
+  { title: 'creates a topic by writing to it', needs: ['produce'], run: createsByWriting },
+  { title: 'finds offsets by timestamp and at both ends', needs: ['listOffsets'], run: findsOffsets },
+  {
+    title: 'reads from the middle of a compressed batch and past a batch larger than it asked for',
+    needs: ['consume'],
+    run: readsFromTheMiddle,
+  },
+  { title: 'describes and alters configs', needs: ['describeConfigs', 'alterConfigs'], run: altersConfigs },
+  { title: 'increases partitions and is refused a decrease', needs: ['createPartitions'], run: increasesPartitions },
+  { title: 'deletes records up to an offset', needs: ['deleteRecords'], run: deletesRecords },
+  { title: 'deletes topics', needs: ['deleteTopics'], run: deletesTopics },
+  {
+    title: 'describes producers, log directories and config resources',
+    needs: ['describeProducers', 'describeLogDirs', 'listConfigResources'],
+    run: describesInternals,
+  },
+];
+
+/** Declares the parts of the suite that the client has the operations for. */
+export function clientSuite(name: ClientName): void {
   describe(name, () => {
-    let current: Stage | undefined;
-    let reason: string | undefined;
+    let stage: Stage | undefined;
+    let reason = 'no broker';
 
     before(async () => {
       const make = await findClient(name);
       const companion = await findFirst(COMPANIONS.includes(name) ? [name] : COMPANIONS);
       if (make.value === undefined || companion.value === undefined) {
-        reason = make.reason ?? companion.reason;
+        reason = make.reason ?? companion.reason ?? reason;
         return;
       }
       const broker = await startTarget();
-      current = { broker, client: make.value(broker.bootstrap), companion: companion.value(broker.bootstrap) };
+      stage = { broker, client: make.value(broker.bootstrap), companion: companion.value(broker.bootstrap) };
     });
-    after(() => current?.broker.remove());
+    after(() => stage?.broker.remove());
 
-    const stage = (context: TestContext, ...needs: readonly OperationName[]): Stage | undefined => {
-      const found = requireToolchain(
-        context,
-        current === undefined ? { reason: reason ?? 'no broker' } : { value: current },
-      );
-      if (found === undefined) return undefined;
-      const missing = needs.filter((need) => !found.client.can.has(need));
-      if (missing.length === 0) return found;
-      context.skip(`${name} has no ${missing.join(', ')}`);
-      return undefined;
-    };
-
-    test('creates topics, describes them and is refused what Kafka refuses', async (context) => {
-      const found = stage(context, 'createTopics');
-      if (found !== undefined) await createsTopics(found);
-    });
-    test('describes the cluster and lists topics', async (context) => {
-      const found = stage(context, 'listTopics');
-      if (found !== undefined) await describesTheCluster(found);
-    });
-    test('writes with every codec, acks and idempotence what is read back byte for byte', async (context) => {
-      const found = stage(context, 'produce');
-      if (found !== undefined) await writesEverything(found);
-    });
-    test('creates a topic by writing to it', async (context) => {
-      const found = stage(context, 'produce');
-      if (found !== undefined) await createsByWriting(found);
-    });
-    test('finds offsets by timestamp and at both ends', async (context) => {
-      const found = stage(context, 'listOffsets');
-      if (found !== undefined) await findsOffsets(found);
-    });
-    test('reads from the middle of a compressed batch and past a batch larger than it asked for', async (context) => {
-      const found = stage(context, 'consume');
-      if (found !== undefined) await readsFromTheMiddle(found);
-    });
-    test('describes and alters configs', async (context) => {
-      const found = stage(context, 'describeConfigs', 'alterConfigs');
-      if (found !== undefined) await altersConfigs(found);
-    });
-    test('increases partitions and is refused a decrease', async (context) => {
-      const found = stage(context, 'createPartitions');
-      if (found !== undefined) await increasesPartitions(found);
-    });
-    test('deletes records up to an offset', async (context) => {
-      const found = stage(context, 'deleteRecords');
-      if (found !== undefined) await deletesRecords(found);
-    });
-    test('deletes topics', async (context) => {
-      const found = stage(context, 'deleteTopics');
-      if (found !== undefined) await deletesTopics(found);
-    });
-    test('describes producers, log directories and config resources', async (context) => {
-      const found = stage(context, 'describeProducers', 'describeLogDirs', 'listConfigResources');
-      if (found !== undefined) await describesInternals(found);
-    });
-    extra?.(() => current!);
+    for (const { title, needs, run } of PARTS) {
+      if (!needs.every((need) => operationsOf(name).has(need))) continue;
+      test(title, async (context) => {
+        const found = requireToolchain(context, stage === undefined ? { reason } : { value: stage });
+        if (found !== undefined) await run(found);
+      });
+    }
   });
 }
 
