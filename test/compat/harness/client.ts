@@ -65,7 +65,14 @@ export type Operation =
   | { readonly op: 'describeProducers'; readonly topic: string; readonly partition: number }
   | { readonly op: 'describeLogDirs' }
   | { readonly op: 'listConfigResources' }
-  | { readonly op: 'tool'; readonly main: string; readonly parameters: readonly string[]; readonly input?: string };
+  | { readonly op: 'tool'; readonly main: string; readonly parameters: readonly string[]; readonly input?: string }
+  /** A producer that stays open until the script ends, which leaves its transaction open. */
+  | { readonly op: 'openProducer'; readonly name: string; readonly codec: CodecName; readonly transactionalId?: string }
+  /** Of an open producer; begins a transaction where it needs one. */
+  | { readonly op: 'send'; readonly name: string; readonly topic: string; readonly records: readonly TestRecord[] }
+  | { readonly op: 'endTransaction'; readonly name: string; readonly commit: boolean }
+  /** Creates the file `done` and waits for the file `await`: the test does something in between. */
+  | { readonly op: 'handOver'; readonly done: string; readonly await: string };
 
 export type OperationName = Operation['op'];
 
@@ -90,10 +97,20 @@ export interface Answers {
   alterConfigs: string;
   createPartitions: string;
   deleteRecords: { lowWatermark: number };
-  describeProducers: { producerId: number; producerEpoch: number; lastSequence: number }[];
+  describeProducers: {
+    producerId: number;
+    producerEpoch: number;
+    lastSequence: number;
+    /** -1 where none is open; not every client tells. */
+    transactionStart?: number;
+  }[];
   describeLogDirs: { path: string; error: string; partitions: Record<string, number> }[];
   listConfigResources: string[];
   tool: ToolOutcome;
+  openProducer: string;
+  send: { written: [number, number][] };
+  endTransaction: string;
+  handOver: string;
 }
 
 type AnswerTo<O> = O extends { readonly op: infer Name extends OperationName } ? Answers[Name] : never;
@@ -154,7 +171,7 @@ export function programClient(options: ProgramClientOptions): Client {
 function withFile(operation: Operation, directory: string, index: number): object {
   const file = fileOf(directory, index);
   if (operation.op === 'consume') return { ...operation, file };
-  if (operation.op !== 'produce') return operation;
+  if (operation.op !== 'produce' && operation.op !== 'send') return operation;
   const { records, ...rest } = operation;
   writeRecords(file, records);
   return { ...rest, file };

@@ -45,6 +45,9 @@ public final class Client implements AutoCloseable {
     private final String bootstrap;
     private final Properties settings = new Properties();
     private final Admin admin;
+    /** Producers that stay open over operations; a script ends without closing them, as a crash would. */
+    private final Map<String, KafkaProducer<byte[], byte[]>> producers = new HashMap<>();
+    private final Map<String, Boolean> inTransaction = new HashMap<>();
 
     Client(String bootstrap, JsonNode extra) {
         this.bootstrap = bootstrap;
@@ -102,6 +105,10 @@ public final class Client implements AutoCloseable {
             case "describeLogDirs": return describeLogDirs();
             case "listConfigResources": return listConfigResources();
             case "tool": return Tools.run(op);
+            case "openProducer": return openProducer(op);
+            case "send": return send(op);
+            case "endTransaction": return endTransaction(op);
+            case "handOver": return handOver(op);
             default: throw new IllegalArgumentException("unknown operation " + op.get("op"));
         }
     }
@@ -225,7 +232,8 @@ public final class Client implements AutoCloseable {
         ArrayNode producers = JSON.createArrayNode();
         for (ProducerState state : get(admin.describeProducers(List.of(at)).partitionResult(at)).activeProducers()) {
             producers.addObject().put("producerId", state.producerId()).put("producerEpoch", state.producerEpoch())
-                .put("lastSequence", state.lastSequence());
+                .put("lastSequence", state.lastSequence())
+                .put("transactionStart", state.currentTransactionStartOffset().orElse(-1));
         }
         return producers;
     }
@@ -279,18 +287,22 @@ public final class Client implements AutoCloseable {
         properties.put("max.request.size", 8_000_000);
         properties.put("delivery.timeout.ms", (int) TIMEOUT_S * 1000);
         properties.put("request.timeout.ms", 10_000);
-        List<Future<RecordMetadata>> sent = new ArrayList<>();
         try (KafkaProducer<byte[], byte[]> producer = new KafkaProducer<>(properties, new ByteArraySerializer(), new ByteArraySerializer())) {
-            for (String line : Files.readAllLines(Path.of(op.get("file").asText()))) {
-                JsonNode each = JSON.readTree(line);
-                List<Header> headers = new ArrayList<>();
-                each.get("h").forEach(header -> headers.add(new RecordHeader(header.get(0).asText(), bytes(header.get(1)))));
-                Long timestamp = each.has("t") ? each.get("t").asLong() : null;
-                sent.add(producer.send(new ProducerRecord<>(
-                    op.get("topic").asText(), each.get("p").asInt(), timestamp, bytes(each.get("k")), bytes(each.get("v")), headers)));
-            }
-            producer.flush();
+            return sendAll(producer, op);
         }
+    }
+
+    private static JsonNode sendAll(KafkaProducer<byte[], byte[]> producer, JsonNode op) throws Exception {
+        List<Future<RecordMetadata>> sent = new ArrayList<>();
+        for (String line : Files.readAllLines(Path.of(op.get("file").asText()))) {
+            JsonNode each = JSON.readTree(line);
+            List<Header> headers = new ArrayList<>();
+            each.get("h").forEach(header -> headers.add(new RecordHeader(header.get(0).asText(), bytes(header.get(1)))));
+            Long timestamp = each.has("t") ? each.get("t").asLong() : null;
+            sent.add(producer.send(new ProducerRecord<>(
+                op.get("topic").asText(), each.get("p").asInt(), timestamp, bytes(each.get("k")), bytes(each.get("v")), headers)));
+        }
+        producer.flush();
         ObjectNode result = JSON.createObjectNode();
         ArrayNode written = result.putArray("written");
         for (Future<RecordMetadata> each : sent) {
@@ -298,6 +310,56 @@ public final class Client implements AutoCloseable {
             written.addArray().add(metadata.partition()).add(metadata.hasOffset() ? metadata.offset() : -1);
         }
         return result;
+    }
+
+    private JsonNode openProducer(JsonNode op) {
+        Properties properties = new Properties();
+        properties.putAll(settings);
+        properties.put("compression.type", op.get("codec").asText());
+        properties.put("linger.ms", 20);
+        properties.put("delivery.timeout.ms", 2 * (int) TIMEOUT_S * 1000);
+        properties.put("request.timeout.ms", 10_000);
+        String name = op.get("name").asText();
+        boolean transactional = op.has("transactionalId");
+        if (transactional) properties.put("transactional.id", op.get("transactionalId").asText());
+        if (transactional) properties.put("transaction.timeout.ms", 900_000);
+        KafkaProducer<byte[], byte[]> producer = new KafkaProducer<>(properties, new ByteArraySerializer(), new ByteArraySerializer());
+        if (transactional) {
+            producer.initTransactions();
+            inTransaction.put(name, false);
+        }
+        producers.put(name, producer);
+        return JSON.valueToTree(name);
+    }
+
+    /** Begins a transaction where the producer is transactional and has none open. */
+    private JsonNode send(JsonNode op) throws Exception {
+        String name = op.get("name").asText();
+        if (Boolean.FALSE.equals(inTransaction.get(name))) {
+            producers.get(name).beginTransaction();
+            inTransaction.put(name, true);
+        }
+        return sendAll(producers.get(name), op);
+    }
+
+    private JsonNode endTransaction(JsonNode op) {
+        String name = op.get("name").asText();
+        if (op.get("commit").asBoolean()) producers.get(name).commitTransaction();
+        else producers.get(name).abortTransaction();
+        inTransaction.put(name, false);
+        return JSON.valueToTree(name);
+    }
+
+    /** Says that all before is done, and waits until somebody else did his part. */
+    private JsonNode handOver(JsonNode op) throws Exception {
+        Files.createFile(Path.of(op.get("done").asText()));
+        Path awaited = Path.of(op.get("await").asText());
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(4 * TIMEOUT_S);
+        while (!Files.exists(awaited)) {
+            if (System.nanoTime() > deadline) throw new java.util.concurrent.TimeoutException("nobody created " + awaited);
+            Thread.sleep(50);
+        }
+        return JSON.valueToTree("resumed");
     }
 
     private JsonNode consume(JsonNode op) throws Exception {

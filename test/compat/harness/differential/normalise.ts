@@ -3,6 +3,7 @@
  * the wording of messages. Everything else stays and is compared.
  */
 import { ZERO_UUID } from '../../../../src/base/uuid.ts';
+import { type BatchView, describeBatches } from './batches.ts';
 import type { Comparable } from './compare.ts';
 
 /** Fields whose values are text for people: that there is one is compared, not its words. */
@@ -34,6 +35,8 @@ const NAMES = [
 export class Normaliser {
   readonly #port: number;
   readonly #topicIds: ReadonlyMap<string, string>;
+  /** How record batches are compared, until told otherwise. */
+  batches: BatchView = 'bytes';
 
   constructor(port: number, topicIds: ReadonlyMap<string, string>) {
     this.#port = port;
@@ -42,7 +45,7 @@ export class Normaliser {
 
   normalise(value: unknown, field = ''): Comparable {
     if (value === null || value === undefined) return null;
-    if (Buffer.isBuffer(value)) return value.toString('hex');
+    if (Buffer.isBuffer(value)) return describeBatches(value, this.batches);
     if (field === 'topicId' || field === 'topicIds') return this.#topicOf(String(value));
     if (WORDS.has(field)) return value === '' ? '' : '<words>';
     const exceptions = OWN.get(field);

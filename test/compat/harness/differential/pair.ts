@@ -2,6 +2,7 @@
  * Apache Kafka and Sluice side by side: sends both the same request, compares what they answer field by field after
  * normalisation, and collects the differences. The table of deliberate ones is in known-differences.ts.
  */
+import { ZERO_UUID } from '../../../../src/base/uuid.ts';
 import { type EmbeddedBroker, startBroker } from '../../../../src/index.ts';
 import { createTopics } from '../../../../src/protocol/apis/create-topics.ts';
 import { listOffsets } from '../../../../src/protocol/apis/list-offsets.ts';
@@ -10,6 +11,7 @@ import type { Api } from '../../../../src/protocol/schema.ts';
 import { type Answer, type Body, Wire } from '../../../support/wire.ts';
 import { startApacheKafka } from '../apache-kafka.ts';
 import type { RunningBroker } from '../broker-process.ts';
+import type { BatchView } from './batches.ts';
 import { type Comparable, compare, type Difference } from './compare.ts';
 import { Normaliser } from './normalise.ts';
 
@@ -28,6 +30,8 @@ export interface AskOptions {
   readonly timeoutMs?: number;
   /** What of a reply is compared; all of it where left out. */
   readonly pick?: (body: Body) => unknown;
+  /** How record batches in the reply are compared; byte for byte where left out. */
+  readonly batches?: BatchView;
 }
 
 export interface Answers {
@@ -93,8 +97,10 @@ export class Pair {
   async ask(what: string, api: Api, version: number, body: BodyOf, options: AskOptions = {}): Promise<Answers> {
     const answers = await this.askOnly(api, version, body, options.timeoutMs);
     const { pick = (whole: Body) => whole } = options;
-    const of = (side: Side, answer: Answer): Comparable =>
-      answer.kind === 'reply' ? side.normaliser.normalise(pick(answer.body)) : answer.kind;
+    const of = (side: Side, answer: Answer): Comparable => {
+      side.normaliser.batches = options.batches ?? 'bytes';
+      return answer.kind === 'reply' ? side.normaliser.normalise(pick(answer.body)) : answer.kind;
+    };
     this.compareValues(
       `${what}: ${api.name} v${version}`,
       of(this.kafka, answers.kafka),
@@ -216,6 +222,7 @@ function learnTopicIds(value: unknown, ids: Map<string, string>): void {
   }
   if (value === null || typeof value !== 'object' || Buffer.isBuffer(value)) return;
   const { name, topicId, errorCode } = value as { name?: unknown; topicId?: unknown; errorCode?: unknown };
-  if (typeof name === 'string' && name !== '' && typeof topicId === 'string' && errorCode === 0) ids.set(name, topicId);
+  const told = typeof topicId === 'string' && topicId !== ZERO_UUID && errorCode === 0;
+  if (told && typeof name === 'string' && name !== '') ids.set(name, topicId);
   for (const inner of Object.values(value)) learnTopicIds(inner, ids);
 }
