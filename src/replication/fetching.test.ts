@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { systemClock } from '../base/clock.ts';
+import { type Clock, systemClock } from '../base/clock.ts';
 import { disk } from '../base/disk.ts';
 import { silentLogger } from '../base/logger.ts';
 import { seededRandom } from '../base/random.ts';
@@ -13,6 +13,11 @@ import { type FetchLimits, fetchPartitions, type PartitionFetch, releaseAll } fr
 import { Partition } from './partition.ts';
 
 const TOPIC_ID = 'qqqqqqqqqqqqqqqqqqqqqg';
+/** Nothing else keeps a test's process alive while a fetch waits. */
+const clock: Clock = {
+  ...systemClock,
+  after: (delayMs, callback) => systemClock.after(delayMs, callback, { holdsProcess: true }),
+};
 const never = { cancelled: false, onCancel: () => () => undefined };
 let directory = '';
 
@@ -50,7 +55,7 @@ async function fetch(fetches: readonly PartitionFetch[], limits: Partial<FetchLi
   const results = await fetchPartitions(
     fetches,
     { minBytes: 1, maxBytes: 10_000_000, maxWaitMs: 0, isolation: 'read_uncommitted', ...limits },
-    { clock: systemClock, cancellation: never },
+    { clock, cancellation: never },
   );
   releaseAll(results);
   return { results, tookMs: performance.now() - startedMs };
@@ -135,7 +140,7 @@ describe('a fetch', () => {
       },
     };
     const limits = { minBytes: 1, maxBytes: 1000, maxWaitMs: 60_000, isolation: 'read_uncommitted' as const };
-    const waiting = fetchPartitions([at(partition())], limits, { clock: systemClock, cancellation });
+    const waiting = fetchPartitions([at(partition())], limits, { clock, cancellation });
     await new Promise(setImmediate);
     cancellation.cancelled = true;
     for (const callback of callbacks) callback();

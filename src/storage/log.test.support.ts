@@ -18,7 +18,8 @@ export async function withDirectory(run: (directory: string) => Promise<void>): 
   try {
     await run(`${parent}/t-0`);
   } finally {
-    rmSync(parent, { recursive: true, force: true });
+    // A log that was left open may still be writing its metadata.
+    rmSync(parent, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
