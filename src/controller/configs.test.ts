@@ -47,7 +47,8 @@ test('each mistake has the code that Kafka gives it', async () => {
     const code = async (type: number, name: string, configs = {}): Promise<string> =>
       (await set(cluster, [[type, name, configs]]))[0]!;
     assert.equal(await code(TOPIC, 'none'), 'UNKNOWN_TOPIC_OR_PARTITION');
-    assert.equal(await code(TOPIC, ''), 'INVALID_TOPIC_EXCEPTION');
+    assert.equal(await code(TOPIC, ''), 'INVALID_REQUEST');
+    assert.equal(await code(TOPIC, 'a b'), 'INVALID_TOPIC_EXCEPTION');
     assert.equal(await code(BROKER, '9'), 'INVALID_REQUEST');
     assert.equal(await code(BROKER, 'one'), 'INVALID_REQUEST');
     assert.equal(await code(BROKER, '-1'), 'INVALID_REQUEST');

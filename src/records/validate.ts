@@ -217,6 +217,9 @@ function timestampFault(bytes: Buffer, at: number, rules: ValidationRules): Batc
     return undefined;
   }
   if (max - rules.nowMs <= rules.timestampAfterMaxMs) return undefined;
+  // The producer is told which records they are; only a refused batch pays for the walk.
+  const named = recordFault(bytes, at, rules);
+  if (named?.errorCode === ErrorCode.INVALID_TIMESTAMP) return named;
   const message = `timestamp ${max} is more than ${rules.timestampAfterMaxMs} ms ahead of the broker's clock`;
   return fault(ErrorCode.INVALID_TIMESTAMP, message);
 }

@@ -35,7 +35,7 @@ export interface Appended {
   /** Of a duplicate: where the original lies. */
   readonly firstOffset: Offset;
   readonly lastOffset: Offset;
-  /** The broker's timestamp of the records, -1 where the topic keeps the producers'. */
+  /** The broker's timestamp of the records, -1 where the topic keeps the producers'; of a duplicate the original's. */
   readonly appendTimeMs: Timestamp;
   /** Of the log. */
   readonly startOffset: Offset;
@@ -161,7 +161,8 @@ function judgeProducers(
           ok: true,
           firstOffset: original.lastOffset - original.offsetDelta,
           lastOffset: original.lastOffset,
-          appendTimeMs: core.config.timestampType === 'LogAppendTime' ? original.timestamp : batch.NO_TIMESTAMP,
+          // Whatever the topic's timestamp type: Kafka tells of a duplicate when the original was.
+          appendTimeMs: original.timestamp,
           startOffset: core.startOffset,
           duplicate: true,
           durable: durabilityOf(original.lastOffset, { core, flush }),
