@@ -44,6 +44,8 @@ export interface FileSystem {
   sizeOf(path: string): number | undefined;
   /** Milliseconds since the epoch of the last change to the file's data. */
   modifiedMs(path: string): number;
+  /** Makes `modifiedMs` tell this time, until the data changes again. */
+  setModifiedMs(path: string, timeMs: number): void;
   readFile(path: string): Buffer;
   /** Writes to a temporary file beside `path`, syncs, renames over it, syncs the directory: whole or not at all. */
   replaceFile(path: string, content: Uint8Array): void;

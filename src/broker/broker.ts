@@ -35,7 +35,7 @@ import { createDispatch } from './dispatch.ts';
 import { FetchSessions } from './fetch-sessions.ts';
 import { createHandlers } from './handlers.ts';
 import { openListeners } from './listening.ts';
-import { logDirectories, logManagerOptions } from './log-options.ts';
+import { cleanerSettings, logDirectories, logManagerOptions } from './log-options.ts';
 import { ProducerIds } from './producer-ids.ts';
 import type { BrokerServices } from './services.ts';
 import { TopicCreation } from './topic-creation.ts';
@@ -101,7 +101,11 @@ class BrokerProcess implements Broker {
     this.#logger = dependencies.logger;
     this.brokerId = Math.max(0, config.get('node.id'));
     this.#logs = new LogManager(
-      { ...logManagerOptions(config, this.brokerId), configOf: (topic) => this.#logConfigOf(topic) },
+      {
+        ...logManagerOptions(config, this.brokerId),
+        configOf: (topic) => this.#logConfigOf(topic),
+        cleaner: () => cleanerSettings(this.#config),
+      },
       dependencies,
     );
   }

@@ -1,6 +1,8 @@
 /** What the log manager takes from a broker's configuration. */
 import type { BrokerId } from '../base/units.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
+import type { CleanerSettings } from '../storage/cleaner/log-cleaner.ts';
+import { WorkerEngine } from '../storage/cleaner/worker-engine.ts';
 import type { LogManagerOptions } from '../storage/log-manager.ts';
 
 export function logDirectories(config: BrokerConfig): readonly string[] {
@@ -17,5 +19,18 @@ export function logManagerOptions(config: BrokerConfig, nodeId: BrokerId): Omit<
     startOffsetCheckpointMs: config.get('log.flush.start.offset.checkpoint.interval.ms'),
     highWatermarkCheckpointMs: config.get('replica.high.watermark.checkpoint.interval.ms'),
     producerExpirationCheckMs: config.get('producer.id.expiration.check.interval.ms'),
+    cleaningEngine: () => new WorkerEngine(),
+  };
+}
+
+/** How logs are compacted. Asked anew for each pass: most of it changes while the broker runs. */
+export function cleanerSettings(config: BrokerConfig): CleanerSettings {
+  return {
+    enabled: config.get('log.cleaner.enable'),
+    dedupeBufferBytes: config.get('log.cleaner.dedupe.buffer.size'),
+    loadFactor: config.get('log.cleaner.io.buffer.load.factor'),
+    ioBufferBytes: config.get('log.cleaner.io.buffer.size'),
+    maxBytesPerSecond: config.get('log.cleaner.io.max.bytes.per.second'),
+    backoffMs: config.get('log.cleaner.backoff.ms'),
   };
 }

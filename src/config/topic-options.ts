@@ -31,10 +31,7 @@ export const topicOptions = {
   ),
   'compression.lz4.level': int({ default: 9, min: 1, max: 17 }, 'Effort of lz4 where the broker compresses.'),
   'compression.zstd.level': int({ default: 3, min: -131072, max: 22 }, 'Effort of zstd where the broker compresses.'),
-  'delete.retention.ms': long(
-    { default: DAY_MS, min: 0, inert: 'later' },
-    'Time that a compacted topic keeps a tombstone.',
-  ),
+  'delete.retention.ms': long({ default: DAY_MS, min: 0 }, 'Time that a compacted topic keeps a tombstone.'),
   'file.delete.delay.ms': long(
     { default: 60000, min: 0 },
     'Time between taking a file out of service and removing it.',
@@ -71,13 +68,10 @@ export const topicOptions = {
     'Whose clock stamps a record: the producer or the broker.',
   ),
   'min.cleanable.dirty.ratio': double(
-    { default: 0.5, min: 0, max: 1, inert: 'later' },
+    { default: 0.5, min: 0, max: 1 },
     'Share of uncompacted bytes that starts compaction.',
   ),
-  'min.compaction.lag.ms': long(
-    { default: 0, min: 0, inert: 'later' },
-    'Youngest age at which a record may be compacted away.',
-  ),
+  'min.compaction.lag.ms': long({ default: 0, min: 0 }, 'Youngest age at which a record may be compacted away.'),
   'min.insync.replicas': int({ default: 1, min: 1 }, 'In-sync replicas without which acks=all is refused.'),
   preallocate: bool({ default: false, inert: 'never' }, 'Whether segment files are made at full size.'),
   'remote.log.copy.disable': bool({ default: false, inert: 'never' }, 'Stops tiering; there is no tiered storage.'),

@@ -29,6 +29,8 @@ export function settleInterruptedSwap(directory: string, fileSystem: FileSystem)
   for (const name of cleaned) fileSystem.remove(`${directory}/${name}`);
   if (swaps.length === 0) return;
   removeReplaced(directory, names, swaps, fileSystem);
+  // Were the names below to last longer than these removals, records would be there twice.
+  fileSystem.syncDirectory(directory);
   for (const name of swaps) {
     fileSystem.rename(`${directory}/${name}`, `${directory}/${name.slice(0, -SWAP_SUFFIX.length)}`);
   }

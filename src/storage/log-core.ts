@@ -92,6 +92,10 @@ export class LogCore {
   #toldHighWatermark: Offset | undefined;
   /** Counts truncations, so that work that spans some turns notices them. */
   truncations = 0;
+  /** Compaction has been through everything below; undefined where it never was here. */
+  cleanedTo: Offset | undefined;
+  /** Compaction works on the closed segments. */
+  compacting = false;
   /** Files were created or renamed since the directory was synced. */
   directoryDirty = false;
   /** The directory itself was created since its parent was synced. */
@@ -167,12 +171,13 @@ export class LogCore {
     return low - 1;
   }
 
-  /** A segment object for files of these lengths. */
-  segmentOf(baseOffset: Offset, bytes: SegmentFileBytes = NO_BYTES): Segment {
+  /** A segment object for files of these lengths, whose names end with `suffix`. */
+  segmentOf(baseOffset: Offset, bytes: SegmentFileBytes = NO_BYTES, suffix = ''): Segment {
     return new Segment(
       {
         place: this.place,
         baseOffset,
+        suffix,
         logBytes: bytes.log,
         offsetIndexBytes: bytes.offsetIndex,
         timeIndexBytes: bytes.timeIndex,

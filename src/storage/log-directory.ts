@@ -20,6 +20,7 @@ import {
 
 export const RECOVERY_POINT_FILE = 'recovery-point-offset-checkpoint';
 export const START_OFFSET_FILE = 'log-start-offset-checkpoint';
+export const CLEANER_FILE = 'cleaner-offset-checkpoint';
 export const HIGH_WATERMARK_FILE = 'replication-offset-checkpoint';
 
 /** What the files of a directory said when it was opened, by partition name. */
@@ -27,6 +28,7 @@ export interface DirectoryContent {
   readonly recoveryPoints: ReadonlyMap<string, Offset>;
   readonly startOffsets: ReadonlyMap<string, Offset>;
   readonly highWatermarks: ReadonlyMap<string, Offset>;
+  readonly cleanedTo: ReadonlyMap<string, Offset>;
   /** Directories of partitions, with their names. */
   readonly live: readonly { readonly name: string; readonly partition: TopicPartition }[];
   /** Names of directories that were being deleted when the last process stopped. */
@@ -105,6 +107,7 @@ export class LogDirectory {
       recoveryPoints: this.#readOffsets(RECOVERY_POINT_FILE),
       startOffsets: this.#readOffsets(START_OFFSET_FILE),
       highWatermarks: this.#readOffsets(HIGH_WATERMARK_FILE),
+      cleanedTo: this.#readOffsets(CLEANER_FILE),
       live,
       deleted,
     };
@@ -130,6 +133,10 @@ export class LogDirectory {
     return this.#checkpoint(START_OFFSET_FILE, (log) =>
       log.startOffset > log.firstSegmentOffset ? log.startOffset : undefined,
     );
+  }
+
+  checkpointCleaned(): Promise<void> {
+    return this.#checkpoint(CLEANER_FILE, (log) => log.cleanedTo);
   }
 
   checkpointHighWatermarks(offsetOf: (log: Log) => Offset | undefined): Promise<void> {

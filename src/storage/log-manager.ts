@@ -12,9 +12,11 @@ import type { Random } from '../base/random.ts';
 import { type BrokerId, type Offset, partitionName, type TopicPartition } from '../base/units.ts';
 import { newUuid, type Uuid } from '../base/uuid.ts';
 import { NO_BROKER_EPOCH } from './clean-shutdown.ts';
+import { type CleaningEngine, InlineEngine } from './cleaner/cleaning-engine.ts';
+import { type CleanerSettings, defaultCleanerSettings, LogCleaner } from './cleaner/log-cleaner.ts';
 import { inParallel } from './in-parallel.ts';
 import { IndexMemory } from './index-memory.ts';
-import { createLog, type Log, openLog } from './log.ts';
+import { createLog, type Log, type OpenLogOptions, openLog } from './log.ts';
 import type { LogConfig } from './log-config.ts';
 import { type DirectoryContent, LogDirectory } from './log-directory.ts';
 import { asideDirectoryName } from './log-files.ts';
@@ -40,6 +42,10 @@ export interface LogManagerOptions extends Partial<TaskPeriods> {
   readonly producerIdExpirationMs?: number;
   /** Logs of one directory that are loaded at the same time (num.recovery.threads.per.data.dir). */
   readonly loadsPerDirectory?: number;
+  /** How logs are compacted, asked before each pass. */
+  readonly cleaner?: () => CleanerSettings;
+  /** Where the work of compaction is done; in this thread where left out. */
+  readonly cleaningEngine?: () => CleaningEngine;
   readonly maxOpenFiles?: number;
   readonly maxIndexBytes?: number;
 }
@@ -88,6 +94,7 @@ export class LogManager {
   readonly #highWatermarks = new Map<string, Offset>();
   #clusterId: string | undefined;
   #stopTasks: (() => void) | undefined;
+  #cleaner: LogCleaner | undefined;
   readonly #removals = new Set<Timer>();
 
   constructor(options: LogManagerOptions, dependencies: LogManagerDependencies) {
@@ -159,6 +166,23 @@ export class LogManager {
       this.#options,
       { clock: this.#clock, logger: this.#logger },
     );
+    this.#startCleaner();
+  }
+
+  #startCleaner(): void {
+    const { cleaner, cleaningEngine } = this.#options;
+    const dependencies = { clock: this.#clock, logger: this.#logger, random: this.#random };
+    this.#cleaner = new LogCleaner(
+      {
+        settings: cleaner ?? (() => defaultCleanerSettings),
+        engine: cleaningEngine ?? (() => new InlineEngine(dependencies)),
+        logs: () => this.all(),
+        onCleaned: async (log) =>
+          this.#logs.get(partitionName(log.topic, log.partition))?.directory.checkpointCleaned(),
+      },
+      dependencies,
+    );
+    this.#cleaner.start();
   }
 
   #abandon(): void {
@@ -226,7 +250,7 @@ export class LogManager {
       directory.contentUnknown = true;
       return;
     }
-    const { recoveryPoints, startOffsets, highWatermarks, live, deleted } = content;
+    const { recoveryPoints, startOffsets, highWatermarks, cleanedTo, live, deleted } = content;
     for (const [name, offset] of highWatermarks) this.#highWatermarks.set(name, offset);
     for (const name of deleted) this.#removeLater(`${directory.path}/${name}`, 0);
     const total = live.length;
@@ -238,6 +262,7 @@ export class LogManager {
       await this.#loadLog(directory, name, partition, {
         recoveryPoint: recoveryPoints.get(name) ?? 0,
         startOffset: startOffsets.get(name) ?? 0,
+        cleanedTo: cleanedTo.get(name),
         cleanShutdown,
       });
       this.#options.onProgress?.({ directory: directory.path, loaded: ++loaded, total });
@@ -250,7 +275,7 @@ export class LogManager {
     directory: LogDirectory,
     name: string,
     { topic, partition }: TopicPartition,
-    checkpoints: { readonly recoveryPoint: Offset; readonly startOffset: Offset; readonly cleanShutdown: boolean },
+    checkpoints: Pick<OpenLogOptions, 'recoveryPoint' | 'startOffset' | 'cleanedTo' | 'cleanShutdown'>,
   ): Promise<void> {
     const path = `${directory.path}/${name}`;
     try {
@@ -285,7 +310,10 @@ export class LogManager {
     const name = partitionName(log.topic, log.partition);
     log.listeners.onFailure = (error) => directory.fail(error, `use ${name}`);
     // The checkpoint on disk claims more than is there now; a crash must not trust it.
-    log.listeners.onTruncated = () => void directory.checkpointRecoveryPoints();
+    log.listeners.onTruncated = () => {
+      void directory.checkpointRecoveryPoints();
+      if (log.cleanedTo !== undefined) void directory.checkpointCleaned();
+    };
     directory.logs.set(name, log);
     this.#logs.set(name, { log, directory });
   }
@@ -394,6 +422,7 @@ export class LogManager {
     if (kind === 'deleted') this.#removeLater(path, log.config.fileDeleteDelayMs);
     void directory.checkpointRecoveryPoints();
     void directory.checkpointStartOffsets();
+    if (log.cleanedTo !== undefined) void directory.checkpointCleaned();
   }
 
   #removeLater(path: string, delayMs: number): void {
@@ -428,6 +457,7 @@ export class LogManager {
   /** Makes everything durable and says so, for a start that need not check anything. Never rejects. */
   async close({ brokerEpoch = NO_BROKER_EPOCH }: { brokerEpoch?: number } = {}): Promise<void> {
     this.#stopTasks?.();
+    await this.#cleaner?.close();
     for (const timer of this.#removals) timer.cancel();
     await Promise.all(this.#directories.map((directory) => this.#closeDirectory(directory, brokerEpoch)));
     this.#logs.clear();

@@ -10,7 +10,8 @@ import type { Segment } from './segment.ts';
 
 /** Deletes what retention allows at `nowMs`; returns how many segments went. */
 export function applyRetention(core: LogCore, nowMs: Timestamp): number {
-  if (!core.isUsable) return 0;
+  // Compaction works on these segments: what they lose now it would bring back. It is asked again soon.
+  if (!core.isUsable || core.compacting) return 0;
   try {
     let deleted = deleteOldest(core, 'below the log start offset', isBelowStart(core));
     if (core.config.deletePolicy) {
@@ -84,6 +85,11 @@ export function discard(core: LogCore, segments: readonly Segment[]): void {
     names.push(...segment.deletedNames());
   }
   core.directoryDirty = true;
+  removeLater(core, names);
+}
+
+/** Removes files of the log's directory after file.delete.delay.ms. */
+export function removeLater(core: LogCore, names: readonly string[]): void {
   core.clock.after(core.config.fileDeleteDelayMs, () => {
     // What a stop prevents, the next start does.
     if (core.closed) return;

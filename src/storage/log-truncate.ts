@@ -54,6 +54,8 @@ export function truncateFullyAndStartAt(core: LogCore, offset: Offset, startOffs
 function endMovedBack(core: LogCore, end: Offset): void {
   core.truncations++;
   core.endOffset = end;
+  // What will be appended there is dirty.
+  if (core.cleanedTo !== undefined) core.cleanedTo = Math.min(core.cleanedTo, core.active.baseOffset);
   core.recoveryPoint = Math.min(core.recoveryPoint, end);
   core.flushRequestedTo = Math.min(core.flushRequestedTo, end);
   core.tail.reset();

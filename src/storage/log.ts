@@ -3,11 +3,13 @@
  * everything that happens to them; knows neither replicas nor groups nor requests. Appends, reads and truncations are
  * synchronous, so that whoever decides and then writes needs no lock. After an I/O error it serves nothing any more.
  */
-import { messageOf, SluiceError } from '../base/errors.ts';
+import { messageOf, SluiceError, systemErrorCode } from '../base/errors.ts';
 import type { LeaderEpoch, Offset, Timestamp } from '../base/units.ts';
 import type { Uuid } from '../base/uuid.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
 import { abortedTransactions } from './aborted-transactions.ts';
+import { type Compaction, type CompactionTools, compact } from './cleaner/compact-log.ts';
+import { type DirtyRange, dirtyRange, isWorthwhile } from './cleaner/dirty-range.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
 import {
   type AppendOutcome,
@@ -57,6 +59,8 @@ export interface OpenLogOptions extends LogOptions {
   /** What the checkpoints of the log directory say; 0 where left out. */
   readonly recoveryPoint?: Offset;
   readonly startOffset?: Offset;
+  /** What the cleaner's checkpoint says; nothing where compaction never was here. */
+  readonly cleanedTo?: Offset;
   /** Whether the last process to write here said at its end that everything is in order; not so where left out. */
   readonly cleanShutdown?: boolean;
   /** Called after each segment that had to be checked. */
@@ -77,6 +81,7 @@ export async function openLog(options: OpenLogOptions, dependencies: LogDependen
   const topicId = readPartitionMetadata(options.directory, fileSystem);
   const names = fileSystem.list(options.directory).map((entry) => entry.name);
   const core = newCore(options, topicId, names, dependencies);
+  core.cleanedTo = options.cleanedTo;
   await recover(core, {
     recoveryPoint: options.recoveryPoint ?? 0,
     startOffset: options.startOffset ?? 0,
@@ -190,6 +195,11 @@ export class Log {
   /** What `updateHighWatermark` was told last; the end offset as long as it was told nothing. */
   get highWatermark(): Offset {
     return this.#core.highWatermark;
+  }
+
+  /** Compaction has been through everything below; undefined where it never was here. */
+  get cleanedTo(): Offset | undefined {
+    return this.#core.cleanedTo;
   }
 
   /** Bytes of all segments. */
@@ -347,6 +357,28 @@ export class Log {
   /** Resolves when all that is appended now is durable. Rejects with SluiceError STORAGE_FAILED. */
   flush(): Promise<void> {
     return this.#flush.flush();
+  }
+
+  /** What is dirty enough at `nowMs` to be compacted; undefined where nothing is. */
+  async dirtyRange(nowMs: Timestamp): Promise<DirtyRange | undefined> {
+    const core = this.#core;
+    if (!core.isUsable || core.compacting) return undefined;
+    try {
+      const range = await dirtyRange(core, nowMs);
+      return range !== undefined && isWorthwhile(core, range) ? range : undefined;
+    } catch (error) {
+      if (core.isUsable && systemErrorCode(error) === undefined) throw error;
+      if (core.isUsable) core.noteError(error, 'see what is to be compacted');
+      return undefined;
+    }
+  }
+
+  /**
+   * Replaces closed segments by ones that hold the last record of each key; offsets stay. Undefined where the log ended,
+   * failed or was truncated meanwhile. Rejects with CorruptRecords, for one, where it cannot be compacted.
+   */
+  compact(range: DirtyRange, tools: CompactionTools): Promise<Compaction | undefined> {
+    return compact(this.#core, range, tools);
   }
 
   /** When the log was made durable last, on the monotonic clock. */

@@ -32,6 +32,8 @@ export interface SegmentDependencies {
 export interface SegmentOptions {
   readonly place: Place;
   readonly baseOffset: Offset;
+  /** At the end of the files' names, where they are no segment of the log yet. */
+  readonly suffix?: string;
   /** Lengths of the files at this moment; 0 for new ones. */
   readonly logBytes: number;
   readonly offsetIndexBytes: number;
@@ -73,17 +75,18 @@ export class Segment {
   #hasIndexes = true;
 
   constructor(options: SegmentOptions, dependencies: SegmentDependencies) {
-    const { place, baseOffset } = options;
+    const { place, baseOffset, suffix = '' } = options;
     const { files, indexes } = dependencies;
+    const slot = (kind: string): FileSlot => files.slot(place, offsetFileName(baseOffset, kind) + suffix);
     this.baseOffset = baseOffset;
     this.size = options.logBytes;
     this.jitterMs = options.jitterMs;
     this.createdMs = options.createdMs;
     this.appendedFrom = options.logBytes;
-    this.file = files.slot(place, offsetFileName(baseOffset, LOG_SUFFIX));
+    this.file = slot(LOG_SUFFIX);
     this.offsetIndex = new OffsetIndex(
       {
-        slot: files.slot(place, offsetFileName(baseOffset, OFFSET_INDEX_SUFFIX)),
+        slot: slot(OFFSET_INDEX_SUFFIX),
         baseOffset,
         fileBytes: options.offsetIndexBytes,
       },
@@ -91,7 +94,7 @@ export class Segment {
     );
     this.timeIndex = new TimeIndex(
       {
-        slot: files.slot(place, offsetFileName(baseOffset, TIME_INDEX_SUFFIX)),
+        slot: slot(TIME_INDEX_SUFFIX),
         baseOffset,
         fileBytes: options.timeIndexBytes,
       },
@@ -99,7 +102,7 @@ export class Segment {
     );
     this.transactionIndex = new TransactionIndex(
       {
-        slot: files.slot(place, offsetFileName(baseOffset, TRANSACTION_INDEX_SUFFIX)),
+        slot: slot(TRANSACTION_INDEX_SUFFIX),
         baseOffset,
         fileBytes: options.transactionIndexBytes ?? 0,
       },

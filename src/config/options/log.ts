@@ -143,45 +143,39 @@ export const logOptions = {
     'Effort of zstd where the broker compresses.',
   ),
 
-  'log.cleaner.enable': bool({ default: true, inert: 'later' }, 'Whether compaction runs.'),
+  'log.cleaner.enable': bool({ default: true }, 'Whether compaction runs.'),
   'log.cleaner.threads': int(
     { default: 1, min: 0, mode: CLUSTER_WIDE, inert: 'never' },
     'Compaction threads of a Java broker.',
   ),
   'log.cleaner.io.max.bytes.per.second': double(
-    { default: DOUBLE_MAX, mode: CLUSTER_WIDE, inert: 'later' },
+    { default: DOUBLE_MAX, mode: CLUSTER_WIDE },
     'Most bytes that compaction reads and writes a second.',
   ),
   'log.cleaner.dedupe.buffer.size': long(
-    { default: 134217728, mode: CLUSTER_WIDE, inert: 'later' },
+    { default: 134217728, mode: CLUSTER_WIDE },
     'Memory for the keys of one compaction.',
   ),
-  'log.cleaner.io.buffer.size': int(
-    { default: 524288, min: 0, mode: CLUSTER_WIDE, inert: 'later' },
-    'Read buffer of compaction.',
-  ),
-  'log.cleaner.io.buffer.load.factor': double(
-    { default: 0.9, mode: CLUSTER_WIDE, inert: 'later' },
-    'How full the key memory may get.',
-  ),
+  'log.cleaner.io.buffer.size': int({ default: 524288, min: 0, mode: CLUSTER_WIDE }, 'Read buffer of compaction.'),
+  'log.cleaner.io.buffer.load.factor': double({ default: 0.9, mode: CLUSTER_WIDE }, 'How full the key memory may get.'),
   'log.cleaner.backoff.ms': long(
-    { default: 15000, min: 0, mode: CLUSTER_WIDE, inert: 'later' },
+    { default: 15000, min: 0, mode: CLUSTER_WIDE },
     'Pause when nothing is to be compacted.',
   ),
   'log.cleaner.min.cleanable.ratio': double(
-    { default: 0.5, min: 0, max: 1, mode: CLUSTER_WIDE, inert: 'later' },
+    { default: 0.5, min: 0, max: 1, mode: CLUSTER_WIDE },
     'Share of uncompacted bytes from which a log is compacted.',
   ),
   'log.cleaner.delete.retention.ms': long(
-    { default: 86400000, min: 0, mode: CLUSTER_WIDE, inert: 'later' },
+    { default: 86400000, min: 0, mode: CLUSTER_WIDE },
     'Time that a compacted log keeps a tombstone.',
   ),
   'log.cleaner.min.compaction.lag.ms': long(
-    { default: 0, min: 0, mode: CLUSTER_WIDE, inert: 'later' },
+    { default: 0, min: 0, mode: CLUSTER_WIDE },
     'Youngest age at which a record may be compacted away.',
   ),
   'log.cleaner.max.compaction.lag.ms': long(
-    { default: LONG_MAX, min: 1, mode: CLUSTER_WIDE, inert: 'later' },
+    { default: LONG_MAX, min: 1, mode: CLUSTER_WIDE },
     'Age at which a record must have been through compaction.',
   ),
 
