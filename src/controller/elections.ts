@@ -41,10 +41,14 @@ export function restartRecords(image: MetadataImage, brokerId: BrokerId, config:
   const records: MetadataRecord[] = [];
   for (const topic of image.topics.byId.values()) {
     for (const [partitionId, partition] of topic.partitions.entries()) {
-      const { isr, leader } = partition;
-      if (!isr.includes(brokerId)) continue;
+      const { isr, leader, eligibleLeaderReplicas } = partition;
+      const mayReturn = isr.length === 0 && leader === NO_LEADER && eligibleLeaderReplicas.includes(brokerId);
+      if (!isr.includes(brokerId) && !mayReturn) continue;
       const alone = isr.length === 1 || leader === NO_LEADER;
-      const change = alone ? { leader: brokerId } : elect(image, topic, partition, { removed: brokerId }, config);
+      const led = mayReturn
+        ? ledByEligible(image, topic, { leader: brokerId, partition }, config)
+        : { leader: brokerId };
+      const change = alone ? led : elect(image, topic, partition, { removed: brokerId }, config);
       if (change !== undefined)
         records.push(newRecord('partitionChange', { topicId: topic.id, partitionId, ...change }));
     }
@@ -61,6 +65,8 @@ interface Change {
   readonly leader?: BrokerId;
   readonly isr?: readonly BrokerId[];
   readonly leaderRecoveryState?: number;
+  readonly eligibleLeaderReplicas?: readonly BrokerId[];
+  readonly lastKnownElr?: readonly BrokerId[];
 }
 
 function elect(
@@ -78,6 +84,10 @@ function elect(
   const shrunk = isr.length > 0 && isr.length < partition.isr.length ? { isr } : {};
   const inSync = (id: BrokerId): boolean => isr.includes(id) && mayLead(id);
   const leader = inSync(partition.leader) ? partition.leader : (partition.replicas.find(inSync) ?? NO_LEADER);
+  if (leader === NO_LEADER && isr.length === 0) {
+    const eligible = partition.replicas.find((id) => partition.eligibleLeaderReplicas.includes(id) && mayLead(id));
+    if (eligible !== undefined) return ledByEligible(image, topic, { leader: eligible, partition }, config);
+  }
   if (leader === NO_LEADER && allowsUncleanElection(image, topic, config)) {
     const unclean = partition.replicas.find(mayLead);
     if (unclean !== undefined) {
@@ -87,6 +97,21 @@ function elect(
   const elected = leader === partition.leader ? {} : { leader };
   const change = { ...shrunk, ...elected };
   return Object.keys(change).length === 0 ? undefined : change;
+}
+
+/**
+ * A replica that left the in-sync set while that was too small to acknowledge anything has all that was acknowledged
+ * (KIP-966). The others of its kind stay eligible as long as it alone is still too few.
+ */
+function ledByEligible(
+  image: MetadataImage,
+  topic: TopicImage,
+  { leader, partition }: { readonly leader: BrokerId; readonly partition: PartitionImage },
+  config: BrokerConfig,
+): Change {
+  const needed = resolveTopicConfig(config, topicConfigsOf(image, topic.name)).get('min.insync.replicas');
+  const others = needed > 1 ? partition.eligibleLeaderReplicas.filter((id) => id !== leader) : [];
+  return { leader, isr: [leader], eligibleLeaderReplicas: others, lastKnownElr: [] };
 }
 
 function allowsUncleanElection(image: MetadataImage, topic: TopicImage, config: BrokerConfig): boolean {

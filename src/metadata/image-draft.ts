@@ -15,7 +15,7 @@ import type {
 import type { MetadataDelta, TopicChange } from './delta.ts';
 import type { BrokerImage, LayeredImage, PartitionImage, TopicImage } from './image.ts';
 import { metricName } from './metric-name.ts';
-import type { MetadataRecord } from './records.ts';
+import { type CarriedRecord, isCarriedState, type MetadataRecord } from './records.ts';
 import { configKey, RESOURCE_TYPE, resourceOfConfigKey } from './resources.ts';
 
 /** PartitionChangeRecord.leader where the leader stays. */
@@ -44,6 +44,7 @@ export class ImageDraft {
   #replicaCounts: Map<BrokerId, number> | undefined;
   #features: Map<string, number> | undefined;
   #nextProducerId: ProducerId | undefined;
+  readonly #carried: CarriedRecord[] = [];
 
   constructor(from: LayeredImage) {
     this.#from = from;
@@ -86,6 +87,12 @@ export class ImageDraft {
         break;
       case 'producerIds':
         this.#nextProducerId = record.value.nextProducerId;
+        break;
+      case 'clearElr':
+        this.#clearEligibleLeaders(record.value.topicName);
+        break;
+      case 'carried':
+        if (isCarriedState(record)) this.#carried.push(record);
         break;
       case 'noOp':
         break;
@@ -133,6 +140,21 @@ export class ImageDraft {
     const key = configKey(RESOURCE_TYPE.TOPIC, topic.name);
     this.#configs.delete(key);
     this.#removedConfigs.add(key);
+  }
+
+  /** Of one topic, or of all where the name is empty. */
+  #clearEligibleLeaders(topicName: string): void {
+    const only = topicName === '' ? undefined : this.#idOf(topicName);
+    const ids = only === undefined ? [...this.#from.topics.byId.keys(), ...this.#topics.keys()] : [only];
+    for (const id of new Set(ids)) {
+      if (this.#topicOf(id) === undefined) continue;
+      const topic = this.#draftOf(id);
+      for (const [number, partition] of topic.partitions.entries()) {
+        if (partition.eligibleLeaderReplicas.length === 0 && partition.lastKnownElr.length === 0) continue;
+        topic.partitions[number] = { ...partition, eligibleLeaderReplicas: [], lastKnownElr: [] };
+        topic.changed.add(number);
+      }
+    }
   }
 
   #setConfig({ resourceType, resourceName, name, value }: Readonly<ConfigRecord>): void {
@@ -241,6 +263,7 @@ export class ImageDraft {
       configs: from.configs.with(this.#finishConfigs()),
       producerIds: this.#nextProducerId === undefined ? from.producerIds : { next: this.#nextProducerId },
       features: this.#features ?? from.features,
+      carried: this.#carried.length === 0 ? from.carried : [...from.carried, ...this.#carried],
       replicaCounts: this.#replicaCounts ?? from.replicaCounts,
     };
     const delta: MetadataDelta = {

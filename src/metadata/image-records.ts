@@ -15,6 +15,7 @@ export function* recordsOf(image: MetadataImage): Generator<MetadataRecord> {
   if (image.producerIds.next > 0) {
     yield newRecord('producerIds', { brokerId: -1, nextProducerId: image.producerIds.next });
   }
+  yield* image.carried;
 }
 
 function rank(feature: string): number {

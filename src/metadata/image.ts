@@ -7,7 +7,7 @@ import type { Uuid } from '../base/uuid.ts';
 import type { MetadataDelta } from './delta.ts';
 import { ImageDraft } from './image-draft.ts';
 import { LayeredMap } from './layered-map.ts';
-import type { MetadataRecord } from './records.ts';
+import type { CarriedRecord, MetadataRecord } from './records.ts';
 import { configKey, RESOURCE_TYPE } from './resources.ts';
 
 export { configKey, RESOURCE_TYPE, resourceOfConfigKey } from './resources.ts';
@@ -96,6 +96,8 @@ export interface MetadataImage {
   readonly producerIds: { readonly next: ProducerId };
   /** Finalized feature levels by name, zero levels left out. */
   readonly features: ReadonlyMap<string, number>;
+  /** What Kafka wrote that this program does not act on, in the order of its writing. */
+  readonly carried: readonly CarriedRecord[];
   /** Replicas that each broker holds. */
   readonly replicaCounts: ReadonlyMap<BrokerId, number>;
 }
@@ -120,6 +122,7 @@ export function emptyImage(clusterId: string): MetadataImage {
     configs: LayeredMap.empty(),
     producerIds: { next: 0 },
     features: new Map(),
+    carried: [],
     replicaCounts: new Map(),
   };
   return image;

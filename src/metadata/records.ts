@@ -30,15 +30,53 @@ export const RECORD_KINDS = {
   beginTransaction: schemas.beginTransactionRecord,
   endTransaction: schemas.endTransactionRecord,
   abortTransaction: schemas.abortTransactionRecord,
+  clearElr: schemas.clearElrRecord,
 } as const;
 
 export type RecordKind = keyof typeof RECORD_KINDS;
 type SchemaOf<K extends RecordKind> = (typeof RECORD_KINDS)[K];
 
 /** A record with all its fields and the version it is written in. */
-export type MetadataRecord = {
-  [K in RecordKind]: { readonly kind: K; readonly version: number; readonly value: Readonly<Decoded<SchemaOf<K>>> };
-}[RecordKind];
+export type MetadataRecord =
+  | {
+      [K in RecordKind]: { readonly kind: K; readonly version: number; readonly value: Readonly<Decoded<SchemaOf<K>>> };
+    }[RecordKind]
+  | CarriedRecord;
+
+/** A record of Kafka's that this program does not act on: written again as it was read. */
+export interface CarriedRecord {
+  readonly kind: 'carried';
+  readonly version: number;
+  readonly value: { readonly type: number; readonly fields: Buffer };
+}
+
+/**
+ * Types of carried records, and whether a snapshot must hold them. They refer to nothing but each other, so that all in
+ * the order in which they were written make the same state again.
+ */
+const CARRIED_TYPES: ReadonlyMap<number, { readonly name: string; readonly isState: boolean }> = new Map([
+  [10, { name: 'DelegationTokenRecord', isState: true }],
+  [11, { name: 'UserScramCredentialRecord', isState: true }],
+  [14, { name: 'ClientQuotaRecord', isState: true }],
+  [18, { name: 'AccessControlEntryRecord', isState: true }],
+  [19, { name: 'RemoveAccessControlEntryRecord', isState: true }],
+  [21, { name: 'ZkMigrationStateRecord', isState: false }],
+  [22, { name: 'RemoveUserScramCredentialRecord', isState: true }],
+  [26, { name: 'RemoveDelegationTokenRecord', isState: true }],
+  // A controller registers anew with every start.
+  [27, { name: 'RegisterControllerRecord', isState: false }],
+]);
+const CARRIED_VERSION = 0;
+
+/** Whether a snapshot of the metadata must hold a carried record. */
+export function isCarriedState({ value }: CarriedRecord): boolean {
+  return CARRIED_TYPES.get(value.type)?.isState ?? true;
+}
+
+/** Kafka's name of a carried record's type. */
+export function carriedName({ value }: CarriedRecord): string {
+  return CARRIED_TYPES.get(value.type)?.name ?? String(value.type);
+}
 
 /** Level of the feature `metadata.version` that these records belong to: 4.3-IV0. */
 export const METADATA_VERSION_LEVEL = 30;
@@ -69,14 +107,18 @@ const KIND_BY_TYPE = new Map<number, RecordKind>(
 
 /** The value of the log record that holds `record`. */
 export function encodeRecord(record: MetadataRecord): Buffer {
+  if (record.kind === 'carried') return frame(record.value.type, record.version, record.value.fields);
   const schema = RECORD_KINDS[record.kind] as StoredRecord;
   const fields = encodeToBuffer(schema, record.version, record.value as Encodable<StoredRecord>);
-  const headBytes =
-    sizeOfUnsignedVarint(FRAME_VERSION) + sizeOfUnsignedVarint(schema.type) + sizeOfUnsignedVarint(record.version);
+  return frame(schema.type, record.version, fields);
+}
+
+function frame(type: number, version: number, fields: Buffer): Buffer {
+  const headBytes = sizeOfUnsignedVarint(FRAME_VERSION) + sizeOfUnsignedVarint(type) + sizeOfUnsignedVarint(version);
   const bytes = Buffer.allocUnsafe(headBytes + fields.length);
   let at = writeUnsignedVarint(bytes, FRAME_VERSION, 0);
-  at = writeUnsignedVarint(bytes, schema.type, at);
-  at = writeUnsignedVarint(bytes, record.version, at);
+  at = writeUnsignedVarint(bytes, type, at);
+  at = writeUnsignedVarint(bytes, version, at);
   fields.copy(bytes, at);
   return bytes;
 }
@@ -91,6 +133,9 @@ export function decodeRecord(bytes: Buffer): MetadataRecord {
     const frameVersion = readUnsignedVarint(cursor);
     const type = readUnsignedVarint(cursor);
     const version = readUnsignedVarint(cursor);
+    if (frameVersion === FRAME_VERSION && CARRIED_TYPES.has(type) && version === CARRIED_VERSION) {
+      return { kind: 'carried', version, value: { type, fields: Buffer.from(bytes.subarray(cursor.at)) } };
+    }
     const kind = KIND_BY_TYPE.get(type);
     const schema: MessageSchema | undefined = kind === undefined ? undefined : RECORD_KINDS[kind];
     if (frameVersion !== FRAME_VERSION || schema === undefined || version > schema.versions.to) {

@@ -132,3 +132,9 @@ export const abortTransactionRecord = storedRecord(25, 'AbortTransactionRecord',
   reason: string('0+', { nullable: '0+', tag: 0, default: null }),
 });
 export type AbortTransactionRecord = Decoded<typeof abortTransactionRecord>;
+
+/** An empty name stands for all topics. */
+export const clearElrRecord = storedRecord(28, 'ClearElrRecord', '0', '0+', {
+  topicName: string('0+'),
+});
+export type ClearElrRecord = Decoded<typeof clearElrRecord>;
