@@ -7,7 +7,7 @@ import { createWriteStream, existsSync, mkdirSync, mkdtempSync, readFileSync, rm
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type RunningBroker, randomClusterId, unusedPorts, waitUntilServing } from './broker-process.ts';
-import { endChild, runSuccessfully } from './program.ts';
+import { endChild, endWithThisProcess, runSuccessfully } from './program.ts';
 
 export interface ApacheKafkaOptions {
   readonly classPath: string;
@@ -62,6 +62,7 @@ export async function startApacheKafka(options: ApacheKafkaOptions): Promise<Run
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   );
+  endWithThisProcess(child);
   const log = createWriteStream(output);
   child.stdout.pipe(log);
   child.stderr.pipe(log, { end: false });
@@ -69,7 +70,9 @@ export async function startApacheKafka(options: ApacheKafkaOptions): Promise<Run
     if (options.waitUntilReady !== false) await waitUntilServing({ child, port, timeoutMs: START_TIMEOUT_MS });
   } catch (error) {
     await endChild(child, 0);
-    throw new Error(`Apache Kafka did not start:\n${readFileSync(output, 'utf8').slice(-4000)}`, { cause: error });
+    const words = readFileSync(output, 'utf8').slice(-4000);
+    rmSync(home, { recursive: true, force: true });
+    throw new Error(`Apache Kafka did not start:\n${words}`, { cause: error });
   }
   return {
     name: 'kafka',

@@ -71,6 +71,13 @@ export async function runSuccessfully(
   );
 }
 
+/** Takes the child along should this process end without having ended it. */
+export function endWithThisProcess(child: ChildProcess): void {
+  const end = () => child.kill('SIGKILL');
+  process.once('exit', end);
+  child.once('exit', () => process.off('exit', end));
+}
+
 /** Ends a child: asks first, insists after `graceMs`. Resolves when it is gone. */
 export async function endChild(child: ChildProcess, graceMs: number): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type RunningBroker, unusedPorts, waitUntilServing } from './broker-process.ts';
 import { projectRoot } from './paths.ts';
-import { endChild } from './program.ts';
+import { endChild, endWithThisProcess } from './program.ts';
 
 export interface SluiceOptions {
   readonly port?: number;
@@ -40,6 +40,7 @@ export async function startSluice(options: SluiceOptions = {}): Promise<RunningB
     [main, 'start', '--port', String(port), '--data-dir', dataDirectory, ...settings],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
+  endWithThisProcess(child);
   const log = createWriteStream(output);
   child.stdout.pipe(log, { end: false });
   child.stderr.pipe(log, { end: false });
@@ -47,14 +48,17 @@ export async function startSluice(options: SluiceOptions = {}): Promise<RunningB
     if (options.waitUntilReady !== false) await waitUntilServing({ child, port, timeoutMs: START_TIMEOUT_MS });
   } catch (error) {
     await endChild(child, 0);
-    throw new Error(`Sluice did not start:\n${readFileSync(output, 'utf8').slice(-4000)}`, { cause: error });
+    const words = readFileSync(output, 'utf8').slice(-4000);
+    rmSync(home, { recursive: true, force: true });
+    throw new Error(`Sluice did not start:\n${words}`, { cause: error });
   }
   return {
     name: 'sluice',
     child,
     host: '127.0.0.1',
     port,
-    bootstrap: `127.0.0.1:${port}`,
+    // As advertised: under another name librdkafka takes it for one more broker, and may wait half a second for it.
+    bootstrap: `localhost:${port}`,
     dataDirectory,
     startedAt,
     output: () => readFileSync(output, 'utf8'),
