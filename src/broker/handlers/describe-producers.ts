@@ -17,7 +17,11 @@ export const handleDescribeProducers = (services: BrokerServices) =>
       if (typeof found === 'number') {
         return { partitionIndex, errorCode: found, errorMessage: problem ?? errorMessage(found), activeProducers: [] };
       }
-      return { partitionIndex, errorCode: ErrorCode.NONE, activeProducers: found.log.producers() };
+      const activeProducers = found.log.producers().map(({ transactionStartOffset, ...producer }) => ({
+        ...producer,
+        currentTxnStartOffset: transactionStartOffset,
+      }));
+      return { partitionIndex, errorCode: ErrorCode.NONE, activeProducers };
     };
     return {
       topics: request.topics.map(({ name, partitionIndexes }) => ({
