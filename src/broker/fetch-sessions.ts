@@ -124,7 +124,7 @@ export class FetchSessions {
   /** Remembers a new session and returns its id, or 0 where the cache is full of sessions in use. */
   #open(request: SessionRequest, news: readonly PartitionNews[]): number {
     const partitionCount = request.targets.length;
-    if (partitionCount === 0 || partitionCount > MAX_PARTITIONS_A_SESSION || !this.#makeRoom()) return NO_SESSION;
+    if (partitionCount > MAX_PARTITIONS_A_SESSION || !this.#makeRoom()) return NO_SESSION;
     let id: number;
     do id = 1 + this.#random.below(2 ** 31 - 1);
     while (this.#sessions.has(id));

@@ -124,6 +124,8 @@ function readable(
   });
 }
 
+const UNKNOWN: ReadonlySet<ErrorCode> = new Set([ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.UNKNOWN_TOPIC_ID]);
+
 function unreadable(errorCode: ErrorCode): ReadResult {
   return {
     errorCode,
@@ -131,7 +133,8 @@ function unreadable(errorCode: ErrorCode): ReadResult {
     lastStableOffset: -1,
     startOffset: -1,
     region: undefined,
-    abortedTransactions: null,
+    // Of what is unknown Kafka tells no transactions where it tells null of what it could not read.
+    abortedTransactions: UNKNOWN.has(errorCode) ? [] : null,
     divergingEpoch: undefined,
   };
 }

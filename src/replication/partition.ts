@@ -164,12 +164,12 @@ export class Partition {
   /** Finds the bytes to send for one partition of a Fetch. Does not wait; does not touch the disk if `log.warm` said so. */
   read(request: ReadRequest): ReadResult {
     const epochError = this.checkEpoch(request.currentLeaderEpoch);
-    if (epochError !== ErrorCode.NONE) return this.#failedRead(epochError);
+    if (epochError !== ErrorCode.NONE) return failedRead(epochError);
     if (request.lastFetchedEpoch >= 0) {
       const ours = this.log.endOffsetForEpoch(request.lastFetchedEpoch);
-      if (ours.epoch < 0) return this.#failedRead(ErrorCode.OFFSET_OUT_OF_RANGE);
+      if (ours.epoch < 0) return failedRead(ErrorCode.OFFSET_OUT_OF_RANGE);
       if (ours.epoch < request.lastFetchedEpoch || ours.endOffset < request.offset) {
-        return { ...this.#failedRead(ErrorCode.NONE), divergingEpoch: ours };
+        return this.#nothingRead(ours);
       }
     }
     const committed = request.isolation === 'read_committed';
@@ -180,7 +180,7 @@ export class Partition {
       upTo,
       collectAborted: committed,
     });
-    if (!outcome.ok) return this.#failedRead(outcome.errorCode);
+    if (!outcome.ok) return failedRead(outcome.errorCode);
     return {
       errorCode: ErrorCode.NONE,
       highWatermark: this.#highWatermark,
@@ -243,21 +243,34 @@ export class Partition {
     this.log.updateHighWatermark(this.#highWatermark);
   }
 
-  #announce(bytes: number): void {
-    for (const listener of this.#listeners) listener(bytes);
-  }
-
-  #failedRead(errorCode: ErrorCode): ReadResult {
+  #nothingRead(divergingEpoch: ReadResult['divergingEpoch']): ReadResult {
     return {
-      errorCode,
+      errorCode: ErrorCode.NONE,
       highWatermark: this.#highWatermark,
       lastStableOffset: this.lastStableOffset,
       startOffset: this.log.startOffset,
       region: undefined,
       abortedTransactions: null,
-      divergingEpoch: undefined,
+      divergingEpoch,
     };
   }
+
+  #announce(bytes: number): void {
+    for (const listener of this.#listeners) listener(bytes);
+  }
+}
+
+/** With an error a reader is told no offset of the log, as by Kafka: it asks ListOffsets where to go on. */
+function failedRead(errorCode: ErrorCode): ReadResult {
+  return {
+    errorCode,
+    highWatermark: -1,
+    lastStableOffset: -1,
+    startOffset: -1,
+    region: undefined,
+    abortedTransactions: null,
+    divergingEpoch: undefined,
+  };
 }
 
 function refusal(errorCode: ErrorCode, message: string): AppendOutcome {

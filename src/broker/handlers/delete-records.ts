@@ -16,7 +16,10 @@ export const handleDeleteRecords = (services: BrokerServices) =>
     return {
       topics: request.topics.map(({ name, partitions }) => ({
         name,
-        partitions: partitions.map(({ partitionIndex, offset }) => remove(name, partitionIndex, offset)),
+        // A partition that stands twice is cut once, where the last word on it says.
+        partitions: [...new Map(partitions.map(({ partitionIndex, offset }) => [partitionIndex, offset]))].map(
+          ([partitionIndex, offset]) => remove(name, partitionIndex, offset),
+        ),
       })),
     };
   });

@@ -60,7 +60,8 @@ function targetsOf(request: FetchRequest, version: number, services: BrokerServi
         partition: partition.partition,
         offset: partition.fetchOffset,
         maxBytes: partition.partitionMaxBytes,
-        currentLeaderEpoch: partition.currentLeaderEpoch,
+        // Any negative epoch is none here, unlike in ListOffsets.
+        currentLeaderEpoch: Math.max(-1, partition.currentLeaderEpoch),
         lastFetchedEpoch: partition.lastFetchedEpoch,
       });
     }

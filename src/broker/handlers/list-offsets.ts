@@ -1,7 +1,9 @@
 /** ListOffsets (2), versions 1-11: offsets by timestamp and the special timestamps; nothing is tiered here. */
 
+import { systemErrorCode } from '../../base/errors.ts';
 import { type ListOffsetsRequest, type ListOffsetsResponse, listOffsets } from '../../protocol/apis/list-offsets.ts';
 import { type ErrorCode as Code, ErrorCode } from '../../protocol/error-codes.ts';
+import { CorruptRecords } from '../../records/corrupt-records.ts';
 import { type Isolation, ListOffsetsTimestamp } from '../../replication/partition.ts';
 import { handler } from '../handler.ts';
 import type { BrokerServices } from '../services.ts';
@@ -23,31 +25,33 @@ const SINCE: ReadonlyMap<number, number> = new Map([
 export const handleListOffsets = (services: BrokerServices) =>
   handler(listOffsets, async (request, context): Promise<ListOffsetsResponse> => {
     const isolation: Isolation = request.isolationLevel === READ_COMMITTED ? 'read_committed' : 'read_uncommitted';
-    const duplicates = duplicatesIn(request);
-    const topics = request.topics.map(async ({ name, partitions }) => ({
-      name,
-      partitions: await Promise.all(
-        partitions.map((partition) => {
-          if (duplicates.has(`${name}/${partition.partitionIndex}`))
-            return failure(partition, ErrorCode.INVALID_REQUEST);
-          return answer(services, { name, partition, isolation, version: context.header.apiVersion });
-        }),
-      ),
-    }));
-    return { topics: await Promise.all(topics) };
+    const version = context.header.apiVersion;
+    const times = occurrences(request);
+    const topics = request.topics.map(async ({ name, partitions }) => {
+      const answers: Promise<PartitionResponse>[] = [];
+      for (const partition of partitions) {
+        const key = `${name}/${partition.partitionIndex}`;
+        const count = times.get(key);
+        // A partition that stands twice is refused, once.
+        if (count === undefined) continue;
+        times.delete(key);
+        if (count > 1) answers.push(Promise.resolve(failure(partition, ErrorCode.INVALID_REQUEST)));
+        else answers.push(answer(services, { name, partition, isolation, version }));
+      }
+      return { name, partitions: await Promise.all(answers) };
+    });
+    return { topics: (await Promise.all(topics)).filter(({ partitions }) => partitions.length > 0) };
   });
 
-function duplicatesIn(request: ListOffsetsRequest): Set<string> {
-  const seen = new Set<string>();
-  const duplicates = new Set<string>();
+function occurrences(request: ListOffsetsRequest): Map<string, number> {
+  const times = new Map<string, number>();
   for (const { name, partitions } of request.topics) {
     for (const { partitionIndex } of partitions) {
       const key = `${name}/${partitionIndex}`;
-      if (seen.has(key)) duplicates.add(key);
-      seen.add(key);
+      times.set(key, (times.get(key) ?? 0) + 1);
     }
   }
-  return duplicates;
+  return times;
 }
 
 async function answer(
@@ -69,7 +73,14 @@ async function answer(
   if (typeof found === 'number') return failure(partition, found);
   const epochError = found.checkEpoch(partition.currentLeaderEpoch);
   if (epochError !== ErrorCode.NONE) return failure(partition, epochError);
-  const { offset, timestamp, leaderEpoch } = await found.offsetFor(partition.timestamp, query.isolation);
+  const outcome = await found.offsetFor(partition.timestamp, query.isolation).catch((error: unknown) => {
+    // A batch whose records nobody can read has no timestamps: the question fails, not the connection.
+    if (error instanceof CorruptRecords) return ErrorCode.CORRUPT_MESSAGE;
+    if (systemErrorCode(error) !== undefined) return ErrorCode.KAFKA_STORAGE_ERROR;
+    throw error;
+  });
+  if (typeof outcome === 'number') return failure(partition, outcome);
+  const { offset, timestamp, leaderEpoch } = outcome;
   const place = { partitionIndex: partition.partitionIndex, errorCode: ErrorCode.NONE, offset, timestamp };
   return query.version < LEADER_EPOCH_SINCE ? place : { ...place, leaderEpoch };
 }
