@@ -51,6 +51,8 @@ export type Operation =
       readonly topic: string;
       readonly partition: number;
       readonly at: 'earliest' | 'latest' | 'maxTimestamp' | number;
+      /** Not every client can ask for the end of what is committed. */
+      readonly isolation?: 'read_committed' | 'read_uncommitted';
     }
   | { readonly op: 'describeConfigs'; readonly type: 'topic' | 'broker'; readonly name: string }
   | {

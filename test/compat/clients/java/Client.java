@@ -27,6 +27,7 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.IsolationLevel;
 import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicPartition;
@@ -265,7 +266,9 @@ public final class Client implements AutoCloseable {
             : at.asText().equals("earliest") ? OffsetSpec.earliest()
             : at.asText().equals("latest") ? OffsetSpec.latest() : OffsetSpec.maxTimestamp();
         TopicPartition partition = partition(op);
-        ListOffsetsResult.ListOffsetsResultInfo found = get(admin.listOffsets(Map.of(partition, spec)).partitionResult(partition));
+        boolean committed = op.path("isolation").asText().equals("read_committed");
+        ListOffsetsOptions options = new ListOffsetsOptions(committed ? IsolationLevel.READ_COMMITTED : IsolationLevel.READ_UNCOMMITTED);
+        ListOffsetsResult.ListOffsetsResultInfo found = get(admin.listOffsets(Map.of(partition, spec), options).partitionResult(partition));
         return JSON.createObjectNode().put("offset", found.offset()).put("timestamp", found.timestamp());
     }
 
