@@ -27,20 +27,59 @@ function systemError(code: string): Error {
   return Object.assign(new Error(`${code}: injected`), { code });
 }
 
+/** Answers the fault that is in force for an operation, and notes the operation. */
+type Check = (operation: Operation, path: string) => Fault | undefined;
+/** Throws where there is one. */
+type Guard = (operation: Operation, path: string) => void;
+
 export function failingDisk(): FailingDisk {
   const faults: Fault[] = [];
   const operations: string[] = [];
   const state = { lastsFor: Number.POSITIVE_INFINITY };
-  const check = (operation: Operation, path: string): Fault | undefined => {
+  const check: Check = (operation, path) => {
     operations.push(`${operation} ${path}`);
     if (operations.length > state.lastsFor) return { operation, suffix: '', code: 'EIO' };
     return faults.find((fault) => fault.operation === operation && path.endsWith(fault.suffix));
   };
-  const guard = (operation: Operation, path: string): void => {
+  return Object.assign(state, { fileSystem: failingFileSystem(check), faults, operations });
+}
+
+function failingFileSystem(check: Check): FileSystem {
+  const guard: Guard = (operation, path) => {
     const fault = check(operation, path);
     if (fault !== undefined) throw systemError(fault.code);
   };
-  const wrap = (inner: FileHandle): FileHandle => ({
+  return {
+    ...disk,
+    open: (path) => {
+      guard('open', path);
+      return failingHandle(disk.open(path), check, guard);
+    },
+    openReadOnly: (path) => {
+      guard('open', path);
+      return failingHandle(disk.openReadOnly(path), check, guard);
+    },
+    remove: (path) => {
+      guard('remove', path);
+      disk.remove(path);
+    },
+    rename: (from, to) => {
+      guard('rename', from);
+      disk.rename(from, to);
+    },
+    replaceFile: (path, content) => {
+      guard('replace', path);
+      disk.replaceFile(path, content);
+    },
+    replaceFileAsync: async (path, content) => {
+      guard('replace', path);
+      await disk.replaceFileAsync(path, content);
+    },
+  };
+}
+
+function failingHandle(inner: FileHandle, check: Check, guard: Guard): FileHandle {
+  return {
     path: inner.path,
     fd: inner.fd,
     size: () => inner.size(),
@@ -72,33 +111,5 @@ export function failingDisk(): FailingDisk {
       inner.syncNow();
     },
     close: () => inner.close(),
-  });
-  const fileSystem: FileSystem = {
-    ...disk,
-    open: (path) => {
-      guard('open', path);
-      return wrap(disk.open(path));
-    },
-    openReadOnly: (path) => {
-      guard('open', path);
-      return wrap(disk.openReadOnly(path));
-    },
-    remove: (path) => {
-      guard('remove', path);
-      disk.remove(path);
-    },
-    rename: (from, to) => {
-      guard('rename', from);
-      disk.rename(from, to);
-    },
-    replaceFile: (path, content) => {
-      guard('replace', path);
-      disk.replaceFile(path, content);
-    },
-    replaceFileAsync: async (path, content) => {
-      guard('replace', path);
-      await disk.replaceFileAsync(path, content);
-    },
   };
-  return Object.assign(state, { fileSystem, faults, operations });
 }
