@@ -114,10 +114,13 @@ export class FetchSessions {
   }
 
   #opening(request: SessionRequest): FetchContext {
+    // Of a partition that stands twice the last position counts, as in Kafka.
+    const named = request.targets.map((target) => [keyOf(target, request.usesTopicIds), target] as const);
+    const targets = [...new Map(named).values()];
     return {
       errorCode: ErrorCode.NONE,
-      targets: request.targets,
-      conclude: (news) => ({ sessionId: this.#open(request, news), include: news.map(() => true) }),
+      targets,
+      conclude: (news) => ({ sessionId: this.#open({ ...request, targets }, news), include: news.map(() => true) }),
     };
   }
 

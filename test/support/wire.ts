@@ -119,6 +119,11 @@ export class Wire {
     return answer.body;
   }
 
+  /** One more connection to the same address. */
+  another(): Wire {
+    return new Wire(this.#address.port, this.#address.host);
+  }
+
   /** Lets the peer see the end of our stream. */
   end(): void {
     this.#socket?.end();

@@ -1,19 +1,31 @@
 /** What may be written and what is stored then. */
-import { produce } from '../../../src/protocol/apis/produce.ts';
+
 import { describeProducers } from '../../../src/protocol/apis/describe-producers.ts';
 import { initProducerId } from '../../../src/protocol/apis/init-producer-id.ts';
+import { produce } from '../../../src/protocol/apis/produce.ts';
 import { buildBatch } from '../../../src/records/builder.ts';
 import { CODECS, type CodecName } from '../../../src/records/compression/codecs.ts';
 import type { Body } from '../../support/wire.ts';
 import type { Pair } from '../harness/differential/pair.ts';
 import type { Scenarios } from '../harness/differential/scenarios.ts';
-import { askAll, askFetch, askProduce, batchOf, bytesOf, changed, NEWEST_PRODUCE, NOW_MS, records, UNKNOWN_ID } from './requests.ts';
+import {
+  askAll,
+  askFetch,
+  askProduce,
+  batchOf,
+  bytesOf,
+  changed,
+  NEWEST_PRODUCE,
+  NOW_MS,
+  records,
+  UNKNOWN_ID,
+} from './requests.ts';
 
 const CODEC_NAMES = Object.keys(CODECS) as CodecName[];
 const DAY_MS = 86_400_000;
 
 async function everyVersion(pair: Pair): Promise<void> {
-  await pair.createTopics({ name: 'produced', partitions: 2 });
+  await pair.createTopics({ name: 'produced', partitions: 2 }, { name: 'produced-twice', partitions: 2 });
   for (let version = 3; version <= NEWEST_PRODUCE; version++) {
     for (const acks of [-1, 1]) {
       await askProduce(pair, `acks ${acks}`, { topic: 'produced', records: batchOf(3), version, acks });
@@ -24,7 +36,12 @@ async function everyVersion(pair: Pair): Promise<void> {
     await askProduce(pair, 'unknown partition', { topic: 'produced', partition: 9, records: batchOf(1), version });
     await askProduce(pair, 'negative partition', { topic: 'produced', partition: -1, records: batchOf(1), version });
     await askProduce(pair, 'unknown topic', { topic: 'produced-none', records: batchOf(1), version });
-    await askProduce(pair, 'a transactional id', { topic: 'produced', records: batchOf(1), version, transactionalId: 'tx' });
+    await askProduce(pair, 'a transactional id', {
+      topic: 'produced',
+      records: batchOf(1),
+      version,
+      transactionalId: 'tx',
+    });
     for (const name of CODEC_NAMES) {
       await askProduce(pair, name, { topic: 'produced', records: batchOf(20, { codec: CODECS[name] }), version });
     }
@@ -34,15 +51,28 @@ async function everyVersion(pair: Pair): Promise<void> {
   const two = { name: 'produced', partitionData: [data(0), data(1), data(7)] };
   const body: Body = { transactionalId: null, acks: -1, timeoutMs: 1000 };
   await pair.ask('three partitions', produce, 9, { ...body, topicData: [two] });
-  await pair.ask('a partition twice', produce, 9, { ...body, topicData: [{ name: 'produced', partitionData: [data(0), data(0)] }] });
+  await pair.ask('a partition twice', produce, 9, {
+    ...body,
+    topicData: [{ name: 'produced-twice', partitionData: [data(0), data(0)] }],
+  });
   await pair.ask('a topic twice', produce, 9, {
     ...body,
-    topicData: [{ name: 'produced', partitionData: [data(0)] }, { name: 'produced', partitionData: [data(1)] }],
+    topicData: [
+      { name: 'produced-twice', partitionData: [data(1)] },
+      { name: 'produced-twice', partitionData: [data(1)] },
+    ],
   });
   await pair.ask('no topic', produce, 9, { ...body, topicData: [] });
-  await pair.ask('unknown id', produce, 13, { ...body, topicData: [{ topicId: UNKNOWN_ID, partitionData: [data(0)] }] });
+  await pair.ask('unknown id', produce, 13, {
+    ...body,
+    topicData: [{ topicId: UNKNOWN_ID, partitionData: [data(0)] }],
+  });
   await pair.ask('no id', produce, 13, { ...body, topicData: [{ partitionData: [data(0)] }] });
-  await pair.ask('acks 2 and an unknown topic', produce, 9, { ...body, acks: 2, topicData: [{ name: 'x', partitionData: [data(0)] }] });
+  await pair.ask('acks 2 and an unknown topic', produce, 9, {
+    ...body,
+    acks: 2,
+    topicData: [{ name: 'x', partitionData: [data(0)] }],
+  });
   await askAll(pair, 'everything again', 'produced');
   await silentProduce(pair);
 }
@@ -76,7 +106,7 @@ async function badBatches(pair: Pair): Promise<void> {
     'twelve bytes': good.subarray(0, 12),
     'one byte': good.subarray(0, 1),
     zeros: Buffer.alloc(100),
-    'ones': Buffer.alloc(100, 0xff),
+    ones: Buffer.alloc(100, 0xff),
     'a wrong checksum': at(good, (copy) => copy.writeUInt32BE(1, 17)),
     'a wrong bit in the records': at(good, (copy) => copy.writeUInt8(copy.readUInt8(70) ^ 1, 70)),
     'magic 3': at(good, (copy) => copy.writeInt8(3, 16)),
@@ -99,7 +129,10 @@ async function badBatches(pair: Pair): Promise<void> {
     'count 4 of 3': changed(good, (copy) => copy.writeInt32BE(4, 57)),
     'last delta 5': changed(good, (copy) => copy.writeInt32BE(5, 23)),
     'last delta -1': changed(good, (copy) => copy.writeInt32BE(-1, 23)),
-    'count and delta 1 of 3': changed(good, (copy) => (copy.writeInt32BE(0, 23), copy.writeInt32BE(1, 57))),
+    'count and delta 1 of 3': changed(
+      changed(good, (copy) => copy.writeInt32BE(0, 23)),
+      (copy) => copy.writeInt32BE(1, 57),
+    ),
     'a control batch': changed(good, (copy) => copy.writeInt16BE(0x20, 21)),
     'append time': changed(good, (copy) => copy.writeInt16BE(0x08, 21)),
     'a transactional batch without producer': changed(good, (copy) => copy.writeInt16BE(0x10, 21)),
@@ -130,6 +163,11 @@ async function badBatches(pair: Pair): Promise<void> {
   }
 }
 
+function withChecksum(bytes: Buffer, crc: number): Buffer {
+  bytes.writeUInt32BE(crc, 17);
+  return bytes;
+}
+
 /** A message as brokers took it before record batches: magic 0 or 1, with a wrong checksum that nobody looks at first. */
 function oldMessage(magic: number): Buffer {
   const value = Buffer.from('old');
@@ -150,26 +188,47 @@ async function topicLimits(pair: Pair): Promise<void> {
     { name: 'limit-size', configs: { 'max.message.bytes': '500' } },
     { name: 'limit-compact', configs: { 'cleanup.policy': 'compact' } },
     { name: 'limit-both', configs: { 'cleanup.policy': 'compact,delete' } },
-    { name: 'limit-time', configs: { 'message.timestamp.before.max.ms': `${DAY_MS}`, 'message.timestamp.after.max.ms': '60000' } },
+    {
+      name: 'limit-time',
+      configs: { 'message.timestamp.before.max.ms': `${DAY_MS}`, 'message.timestamp.after.max.ms': '60000' },
+    },
     { name: 'limit-segment', configs: { 'segment.bytes': '1048576', 'max.message.bytes': '5000000' } },
   );
   const sized = (bytes: number): Buffer =>
     buildBatch({ records: [{ key: null, value: Buffer.alloc(bytes, 'x'), timestamp: NOW_MS }] });
   for (const bytes of [400, 425, 426, 427, 428, 429, 430, 431, 432, 433, 434, 500, 5000]) {
-    await askProduce(pair, `${sized(bytes).length} bytes where 500 may be`, { topic: 'limit-size', records: sized(bytes) });
+    await askProduce(pair, `${sized(bytes).length} bytes where 500 may be`, {
+      topic: 'limit-size',
+      records: sized(bytes),
+    });
   }
   await askProduce(pair, 'too large', { topic: 'limit-segment', records: sized(1_500_000) });
   await askProduce(pair, 'larger than the default', { topic: 'limit-none', records: sized(1_100_000) });
-  await askProduce(pair, 'too large, wrong checksum', { topic: 'limit-size', records: ((bytes) => (bytes.writeUInt32BE(1, 17), bytes))(sized(900)) });
+  await askProduce(pair, 'too large, wrong checksum', {
+    topic: 'limit-size',
+    records: withChecksum(sized(900), 1),
+  });
   const keyless = [{ key: null, value: bytesOf('v'), timestamp: NOW_MS }];
   for (const topic of ['limit-compact', 'limit-both']) {
     for (const name of CODEC_NAMES) {
       const codec = CODECS[name];
-      await askProduce(pair, `no key, ${name}`, { topic, records: buildBatch({ codec, records: [...records(1), ...keyless, ...records(1), ...keyless] }) });
-      await askProduce(pair, `keys, ${name}`, { topic, records: buildBatch({ codec, records: [...records(2), { key: bytesOf('k'), value: null, timestamp: NOW_MS }] }) });
-      await askProduce(pair, `an empty key, ${name}`, { topic, records: buildBatch({ codec, records: [{ key: bytesOf(''), value: null, timestamp: NOW_MS }] }) });
+      await askProduce(pair, `no key, ${name}`, {
+        topic,
+        records: buildBatch({ codec, records: [...records(1), ...keyless, ...records(1), ...keyless] }),
+      });
+      await askProduce(pair, `keys, ${name}`, {
+        topic,
+        records: buildBatch({ codec, records: [...records(2), { key: bytesOf('k'), value: null, timestamp: NOW_MS }] }),
+      });
+      await askProduce(pair, `an empty key, ${name}`, {
+        topic,
+        records: buildBatch({ codec, records: [{ key: bytesOf(''), value: null, timestamp: NOW_MS }] }),
+      });
     }
-    await askProduce(pair, 'garbage in gzip', { topic, records: changed(batchOf(2), (copy) => copy.writeInt16BE(1, 21)) });
+    await askProduce(pair, 'garbage in gzip', {
+      topic,
+      records: changed(batchOf(2), (copy) => copy.writeInt16BE(1, 21)),
+    });
     await askAll(pair, topic, topic);
   }
   const times: Record<string, readonly number[]> = {
@@ -187,8 +246,14 @@ async function topicLimits(pair: Pair): Promise<void> {
   for (const [what, timestamps] of Object.entries(times)) {
     const batch = timestamps.map((timestamp) => ({ key: null, value: bytesOf('v'), timestamp }));
     for (const name of ['none', 'gzip'] as const) {
-      await askProduce(pair, `${what}, ${name}`, { topic: 'limit-time', records: buildBatch({ codec: CODECS[name], records: batch }) });
-      await askProduce(pair, `${what}, ${name}, default limits`, { topic: 'limit-none', records: buildBatch({ codec: CODECS[name], records: batch }) });
+      await askProduce(pair, `${what}, ${name}`, {
+        topic: 'limit-time',
+        records: buildBatch({ codec: CODECS[name], records: batch }),
+      });
+      await askProduce(pair, `${what}, ${name}, default limits`, {
+        topic: 'limit-none',
+        records: buildBatch({ codec: CODECS[name], records: batch }),
+      });
     }
   }
   const far = buildBatch({ records: [{ key: null, value: null, timestamp: NOW_MS + 2 * DAY_MS }] });
@@ -198,8 +263,14 @@ async function topicLimits(pair: Pair): Promise<void> {
 
 async function sequences(pair: Pair): Promise<void> {
   await pair.createTopics({ name: 'sequenced' }, { name: 'sequenced-wrap' });
-  const ask = (what: string, producerId: number, producerEpoch: number, baseSequence: number, count = 2, topic = 'sequenced') =>
-    askProduce(pair, what, { topic, records: batchOf(count, { producerId, producerEpoch, baseSequence }) });
+  const ask = (
+    what: string,
+    producerId: number,
+    producerEpoch: number,
+    baseSequence: number,
+    count = 2,
+    topic = 'sequenced',
+  ) => askProduce(pair, what, { topic, records: batchOf(count, { producerId, producerEpoch, baseSequence }) });
   await ask('first', 1000, 0, 0);
   await ask('second', 1000, 0, 2);
   await ask('duplicate of the second', 1000, 0, 2);
@@ -250,7 +321,10 @@ async function sequences(pair: Pair): Promise<void> {
 }
 
 async function producerIds(pair: Pair): Promise<void> {
-  const pick = ({ producerId, ...rest }: Body): unknown => ({ ...rest, id: Number(producerId) >= 0 ? '<an id>' : producerId });
+  const pick = ({ producerId, ...rest }: Body): unknown => ({
+    ...rest,
+    id: Number(producerId) >= 0 ? '<an id>' : producerId,
+  });
   const body: Body = { transactionalId: null, transactionTimeoutMs: 60_000 };
   await pair.settle(initProducerId, 4, body, ({ errorCode }) => errorCode === 0);
   await pair.askAll('plain', initProducerId, body, { pick });
@@ -258,25 +332,64 @@ async function producerIds(pair: Pair): Promise<void> {
   await pair.askAll('a negative timeout', initProducerId, { ...body, transactionTimeoutMs: -1 }, { pick });
   await pair.askAll('empty transactional id', initProducerId, { ...body, transactionalId: '' }, { pick });
   await pair.askAll('transactional', initProducerId, { ...body, transactionalId: 'tx' }, { pick });
-  for (const [producerId, producerEpoch] of [[5, -1], [-1, 5], [5, 3], [5, 32767], [-2, -2], [-2, 0], [0, 0], [-1, -2]]) {
+  for (const [producerId, producerEpoch] of [
+    [5, -1],
+    [-1, 5],
+    [5, 3],
+    [5, 32767],
+    [-2, -2],
+    [-2, 0],
+    [0, 0],
+    [-1, -2],
+  ]) {
     const more = { producerId, producerEpoch };
-    await pair.askAll(`id ${producerId} and epoch ${producerEpoch}`, initProducerId, { ...body, ...more }, { pick, from: 3 });
-    await pair.ask(`id ${producerId} and epoch ${producerEpoch}, transactional`, initProducerId, 5, { ...body, transactionalId: 'tx', ...more }, { pick });
+    await pair.askAll(
+      `id ${producerId} and epoch ${producerEpoch}`,
+      initProducerId,
+      { ...body, ...more },
+      { pick, from: 3 },
+    );
+    await pair.ask(
+      `id ${producerId} and epoch ${producerEpoch}, transactional`,
+      initProducerId,
+      5,
+      { ...body, transactionalId: 'tx', ...more },
+      { pick },
+    );
   }
 }
 
 async function appendTime(pair: Pair): Promise<void> {
   const configs = { 'message.timestamp.type': 'LogAppendTime' };
-  await pair.createTopics({ name: 'stamped', configs }, { name: 'stamped-compact', configs: { ...configs, 'cleanup.policy': 'compact' } });
+  await pair.createTopics(
+    { name: 'stamped', configs },
+    { name: 'stamped-compact', configs: { ...configs, 'cleanup.policy': 'compact' } },
+  );
   for (const topic of ['stamped', 'stamped-compact']) {
-    for (const name of CODEC_NAMES) await askProduce(pair, name, { topic, records: batchOf(3, { codec: CODECS[name] }) });
+    for (const name of CODEC_NAMES)
+      await askProduce(pair, name, { topic, records: batchOf(3, { codec: CODECS[name] }) });
     await askProduce(pair, 'an old version', { topic, records: batchOf(1), version: 3 });
     await askProduce(pair, 'old records', { topic, records: buildBatch({ records: records(2, 0, 1000) }) });
-    await askProduce(pair, 'records of the future', { topic, records: buildBatch({ records: records(2, 0, NOW_MS + 9 * DAY_MS) }) });
-    await askProduce(pair, 'records without time', { topic, records: buildBatch({ records: records(1).map((record) => ({ ...record, timestamp: -1 })) }) });
-    await askProduce(pair, 'append time set', { topic, records: changed(batchOf(1), (copy) => copy.writeInt16BE(0x08, 21)) });
-    await askProduce(pair, 'idempotent', { topic, records: batchOf(1, { producerId: 70, producerEpoch: 0, baseSequence: 0 }) });
-    await askProduce(pair, 'duplicate', { topic, records: batchOf(1, { producerId: 70, producerEpoch: 0, baseSequence: 0 }) });
+    await askProduce(pair, 'records of the future', {
+      topic,
+      records: buildBatch({ records: records(2, 0, NOW_MS + 9 * DAY_MS) }),
+    });
+    await askProduce(pair, 'records without time', {
+      topic,
+      records: buildBatch({ records: records(1).map((record) => ({ ...record, timestamp: -1 })) }),
+    });
+    await askProduce(pair, 'append time set', {
+      topic,
+      records: changed(batchOf(1), (copy) => copy.writeInt16BE(0x08, 21)),
+    });
+    await askProduce(pair, 'idempotent', {
+      topic,
+      records: batchOf(1, { producerId: 70, producerEpoch: 0, baseSequence: 0 }),
+    });
+    await askProduce(pair, 'duplicate', {
+      topic,
+      records: batchOf(1, { producerId: 70, producerEpoch: 0, baseSequence: 0 }),
+    });
     await askAll(pair, topic, topic, { batches: 'contents' });
   }
 }
@@ -293,19 +406,50 @@ async function topicCodecs(pair: Pair): Promise<void> {
     for (const name of CODEC_NAMES) {
       const codec = CODECS[name];
       await askProduce(pair, name, { topic, records: batchOf(10, { codec }) });
-      const headers = [{ key: 'h', value: bytesOf('1') }, { key: '', value: null }];
+      const headers = [
+        { key: 'h', value: bytesOf('1') },
+        { key: '', value: null },
+      ];
       const record = { key: bytesOf('k'), value: null, timestamp: NOW_MS, headers };
       await askProduce(pair, `${name}, headers`, { topic, records: buildBatch({ codec, records: [record] }) });
-      await askProduce(pair, `${name}, idempotent`, { topic, records: batchOf(2, { codec, producerId: 80 + codec, producerEpoch: 0, baseSequence: 0 }) });
-      await askProduce(pair, `${name}, falling times`, { topic, records: buildBatch({ codec, records: [5, 3, 4].map((back) => ({ key: bytesOf('k'), value: null, timestamp: NOW_MS - back })) }) });
+      await askProduce(pair, `${name}, idempotent`, {
+        topic,
+        records: batchOf(2, { codec, producerId: 80 + codec, producerEpoch: 0, baseSequence: 0 }),
+      });
+      await askProduce(pair, `${name}, falling times`, {
+        topic,
+        records: buildBatch({
+          codec,
+          records: [5, 3, 4].map((back) => ({ key: bytesOf('k'), value: null, timestamp: NOW_MS - back })),
+        }),
+      });
     }
-    await askProduce(pair, 'garbage in gzip', { topic, records: changed(batchOf(2), (copy) => copy.writeInt16BE(1, 21)) });
-    await askProduce(pair, 'count 2 of 3', { topic, records: changed(batchOf(3), (copy) => (copy.writeInt32BE(2, 57), copy.writeInt32BE(1, 23))) });
-    await askProduce(pair, 'count 4 of 3', { topic, records: changed(batchOf(3), (copy) => (copy.writeInt32BE(4, 57), copy.writeInt32BE(3, 23))) });
-    await askProduce(pair, 'zstd by an old version', { topic, records: batchOf(2, { codec: CODECS.zstd }), version: 6 });
+    if (topic !== 'codec-gzip' && topic !== 'codec-stamped') {
+      const garbage = changed(batchOf(2), (copy) => copy.writeInt16BE(1, 21));
+      await askProduce(pair, 'garbage in gzip', { topic, records: garbage });
+    }
+    await askProduce(pair, 'zstd by an old version', {
+      topic,
+      records: batchOf(2, { codec: CODECS.zstd }),
+      version: 6,
+    });
     await askAll(pair, topic, topic, { batches: 'contents' });
   }
-  const large = buildBatch({ codec: CODECS.gzip, records: [{ key: null, value: Buffer.alloc(5000, 'x'), timestamp: NOW_MS }] });
+  for (const [count, topic] of [
+    [2, 'codec-fewer'],
+    [4, 'codec-more'],
+  ] as const) {
+    const wrong = changed(batchOf(3), (copy) => {
+      copy.writeInt32BE(count, 57);
+      copy.writeInt32BE(count - 1, 23);
+    });
+    await pair.createTopics({ name: topic, configs: { 'compression.type': 'lz4' } });
+    await askProduce(pair, `${count} declared of 3 records`, { topic, records: wrong });
+  }
+  const large = buildBatch({
+    codec: CODECS.gzip,
+    records: [{ key: null, value: Buffer.alloc(5000, 'x'), timestamp: NOW_MS }],
+  });
   await askProduce(pair, 'small until unpacked', { topic: 'codec-small', records: large });
   await askAll(pair, 'small until unpacked', 'codec-small', { batches: 'contents' });
 }
@@ -315,9 +459,7 @@ export const produceScenarios: Scenarios = {
   'Produce of batches with something wrong': badBatches,
   'Produce against the limits of topics': topicLimits,
   'Produce with sequence numbers, DescribeProducers': sequences,
-  'InitProducerId': producerIds,
+  InitProducerId: producerIds,
   'Produce to topics that stamp': appendTime,
   'Produce to topics with a codec of their own': topicCodecs,
 };
-
-

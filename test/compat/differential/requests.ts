@@ -1,7 +1,7 @@
 /** The bodies of Produce and Fetch as the scenarios of records write them, and the batches that they send. */
 import { fetch } from '../../../src/protocol/apis/fetch.ts';
 import { produce } from '../../../src/protocol/apis/produce.ts';
-import { buildBatch, type BatchSpec, type NewRecord } from '../../../src/records/builder.ts';
+import { type BatchSpec, buildBatch, type NewRecord } from '../../../src/records/builder.ts';
 import { crc32c } from '../../../src/records/crc32c.ts';
 import type { Body } from '../../support/wire.ts';
 import type { Answers, AskOptions, Pair, Side } from '../harness/differential/pair.ts';

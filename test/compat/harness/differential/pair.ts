@@ -40,7 +40,6 @@ export interface Answers {
 }
 
 export interface Found extends Difference {
-  readonly scenario: string;
   readonly question: string;
 }
 
@@ -66,7 +65,6 @@ export class Pair {
   /** Answers that were compared: a scenario that asks nothing proves nothing. */
   compared = 0;
   readonly #brokers: { readonly kafka: RunningBroker; readonly sluice: EmbeddedBroker };
-  #scenario = '';
 
   private constructor(kafka: RunningBroker, sluice: EmbeddedBroker) {
     this.#brokers = { kafka, sluice };
@@ -86,11 +84,6 @@ export class Pair {
 
   get sides(): readonly Side[] {
     return [this.kafka, this.sluice];
-  }
-
-  /** What is found from now on belongs to `scenario`. */
-  begin(scenario: string): void {
-    this.#scenario = scenario;
   }
 
   /** Asks both and compares. `what` names the question within the scenario. */
@@ -146,7 +139,7 @@ export class Pair {
   compareValues(question: string, kafka: Comparable, sluice: Comparable): void {
     this.compared++;
     for (const difference of compare(kafka, sluice)) {
-      this.found.push({ ...difference, scenario: this.#scenario, question });
+      this.found.push({ ...difference, question });
     }
   }
 
