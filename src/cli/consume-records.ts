@@ -1,10 +1,10 @@
 /** Reads partitions of a topic without a group and prints the records, as fast as the output takes them. */
 import { SluiceError } from '../base/errors.ts';
-import { Cluster } from '../client/cluster.ts';
 import { PartitionReader } from '../client/consumer/reader.ts';
 import type { StartPosition } from '../client/consumer/start-position.ts';
 import { wholeNumber } from './arguments.ts';
 import type { ConsumeOptions } from './consume.ts';
+import { openCluster } from './open-cluster.ts';
 import { printBytes, remark } from './output.ts';
 import { recordFormatter } from './record-format.ts';
 
@@ -17,7 +17,7 @@ export async function consumeRecords(topic: string, options: ConsumeOptions): Pr
   const partition = options.partition === undefined ? undefined : wholeNumber('--partition', options.partition);
   const from = startOf(options);
   if (max === 0) return;
-  await using cluster = new Cluster({ bootstrapServers: options.brokers, clientId: 'sluice-consume' });
+  await using cluster = await openCluster(options.brokers, 'sluice-consume');
   await using reader = await PartitionReader.open(cluster, {
     partitions: [partition === undefined ? topic : { topic, partition }],
     from,

@@ -3,8 +3,8 @@ import { createInterface } from 'node:readline/promises';
 import { SluiceError } from '../base/errors.ts';
 import { Admin } from '../client/admin/admin.ts';
 import type { Outcome } from '../client/admin/outcome.ts';
-import { Cluster } from '../client/cluster.ts';
 import { keyAndValue, wholeNumber } from './arguments.ts';
+import { openCluster } from './open-cluster.ts';
 import { fail, printRows, type Row } from './output.ts';
 import type { AlterOptions, CreateOptions, TopicsOptions } from './topics.ts';
 
@@ -66,7 +66,7 @@ export async function deleteTopics(
 }
 
 async function withAdmin(options: TopicsOptions, work: (admin: Admin) => Promise<void>): Promise<void> {
-  await using cluster = new Cluster({ bootstrapServers: options.brokers, clientId: 'sluice-topics' });
+  await using cluster = await openCluster(options.brokers, 'sluice-topics');
   await work(new Admin(cluster));
 }
 

@@ -2,9 +2,9 @@
 import { knownLength, readChunks, readLines } from '../base/byte-source.ts';
 import { systemClock } from '../base/clock.ts';
 import { messageOf, SluiceError } from '../base/errors.ts';
-import { Cluster } from '../client/cluster.ts';
 import { Producer, type ProducerRecord } from '../client/producer/producer.ts';
 import { keyAndValue, wholeNumber } from './arguments.ts';
+import { openCluster } from './open-cluster.ts';
 import { remark } from './output.ts';
 import type { ProduceOptions } from './produce.ts';
 import { formatBytes, formatCount, startProgress } from './progress.ts';
@@ -15,7 +15,7 @@ export async function produceLines(topic: string, file: string, options: Produce
   const startedMs = systemClock.monotonicMs();
   const toRecord = recordMaker(topic, options);
   const progress = startProgress(lengthOf(file), systemClock);
-  await using cluster = new Cluster({ bootstrapServers: options.brokers, clientId: 'sluice-produce' });
+  await using cluster = await openCluster(options.brokers, 'sluice-produce');
   await using producer = new Producer(cluster, {
     acks: options.acks === 'all' ? 'all' : options.acks === '1' ? 1 : 0,
     compression: options.compression,

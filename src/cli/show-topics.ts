@@ -3,12 +3,12 @@ import { Admin } from '../client/admin/admin.ts';
 import type { ConfigEntry } from '../client/admin/configs.ts';
 import { allOrThrow } from '../client/admin/outcome.ts';
 import type { TopicDescription } from '../client/admin/topics.ts';
-import { Cluster } from '../client/cluster.ts';
+import { openCluster } from './open-cluster.ts';
 import { formatTable, printJson, printLine, printRows, type Row } from './output.ts';
 import type { TopicsOptions } from './topics.ts';
 
 export async function listTopics(options: TopicsOptions & { readonly internal: boolean }): Promise<void> {
-  await using cluster = new Cluster({ bootstrapServers: options.brokers, clientId: 'sluice-topics' });
+  await using cluster = await openCluster(options.brokers, 'sluice-topics');
   const topics = await new Admin(cluster).listTopics();
   const rows = topics
     .filter(({ internal }) => options.internal || !internal)
@@ -26,7 +26,7 @@ export async function describeTopics(
   names: readonly string[],
   options: TopicsOptions & { readonly allConfigs: boolean },
 ): Promise<void> {
-  await using cluster = new Cluster({ bootstrapServers: options.brokers, clientId: 'sluice-topics' });
+  await using cluster = await openCluster(options.brokers, 'sluice-topics');
   const admin = new Admin(cluster);
   const topics = allOrThrow(await admin.describeTopics(names));
   const configs = allOrThrow(await admin.describeConfigs(names.map((name) => ({ type: 'topic' as const, name }))));

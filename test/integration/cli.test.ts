@@ -1,0 +1,218 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { extname, join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { disk } from '../../src/base/disk.ts';
+import { makeTemporaryDirectory } from '../../src/base/temporary-directory.ts';
+
+const extension = extname(fileURLToPath(import.meta.url));
+const MAIN = fileURLToPath(new URL(`../../src/cli/main${extension}`, import.meta.url));
+const START_TIMEOUT_MS = 15_000;
+
+interface Result {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+let home = '';
+let address = '';
+let broker: ChildProcess | undefined;
+
+function sluice(args: readonly string[], input = ''): Promise<Result> {
+  return new Promise((resolve) => {
+    const env = { ...process.env, SLUICE_BROKERS: address, NO_COLOR: '1' };
+    const child = execFile(process.execPath, [MAIN, ...args], { cwd: home, env }, (error, stdout, stderr) => {
+      resolve({ code: typeof error?.code === 'number' ? error.code : error === null ? 0 : -1, stdout, stderr });
+    });
+    child.stdin?.end(input);
+  });
+}
+
+async function json(args: readonly string[]): Promise<unknown> {
+  const { code, stdout, stderr } = await sluice([...args, '--json']);
+  assert.equal(code, 0, stderr);
+  return JSON.parse(stdout);
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** Starts a broker in the foreground and resolves with its ready line. */
+async function start(port: number, directory: string): Promise<{ child: ChildProcess; ready: string }> {
+  const args = [MAIN, 'start', '--port', String(port), '--data-dir', directory, '--log-level', 'warn'];
+  const child = spawn(process.execPath, args, { cwd: home, stdio: ['ignore', 'pipe', 'inherit'] });
+  const ready = await new Promise<string>((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error('no ready line')), START_TIMEOUT_MS);
+    child.stdout!.once('data', (line: Buffer) => {
+      clearTimeout(timer);
+      resolve(line.toString());
+    });
+  });
+  return { child, ready };
+}
+
+function ended(child: ChildProcess): Promise<number | null> {
+  return new Promise((resolve) => child.once('exit', (code) => resolve(code)));
+}
+
+describe('the command line', () => {
+  before(async () => {
+    home = makeTemporaryDirectory('sluice-cli');
+    const port = await freePort();
+    address = `localhost:${port}`;
+    const { child, ready } = await start(port, join(home, 'data'));
+    broker = child;
+    assert.match(ready, new RegExp(`told to connect to ${address} \\(data in .*data\\)\n$`));
+  });
+  after(async () => {
+    if (broker?.exitCode === null) {
+      const exit = ended(broker);
+      broker.kill('SIGTERM');
+      assert.equal(await exit, 0, 'SIGTERM ends a broker in order');
+    }
+    await disk.removeTree(home);
+  });
+
+  it('creates, lists, describes, alters and deletes topics', async () => {
+    const [created] = (await json([
+      ...['topics', 'create', 'orders', '--partitions', '2', '--config', 'retention.ms=60000'],
+    ])) as { readonly name: string; readonly partitions: number }[];
+    assert.deepEqual([created!.name, created!.partitions], ['orders', 2]);
+    const again = await sluice(['topics', 'create', 'orders']);
+    assert.equal(again.code, 1);
+    assert.match(again.stderr, /already exists/);
+    assert.equal(again.stdout, '');
+    await json(['topics', 'alter', 'orders', '--partitions', '3', '--config', 'cleanup.policy=compact']);
+    const [described] = (await json(['topics', 'describe', 'orders'])) as {
+      readonly partitions: readonly unknown[];
+      readonly configs: readonly { readonly name: string; readonly value: string }[];
+    }[];
+    assert.equal(described!.partitions.length, 3);
+    assert.deepEqual(described!.configs.map(({ name, value }) => `${name}=${value}`).sort(), [
+      'cleanup.policy=compact',
+      'retention.ms=60000',
+    ]);
+    assert.deepEqual(await json(['topics', 'delete', 'orders']), [{ name: 'orders', deleted: true }]);
+    assert.deepEqual(await json(['topics', 'list']), []);
+  });
+
+  it('sends lines and prints them again, byte for byte', async () => {
+    await sluice(['topics', 'create', 'lines']);
+    const input = Array.from({ length: 5000 }, (_, index) => `${index}\tä\u0000${'x'.repeat(index % 50)}\r\n`).join('');
+    for (const codec of ['none', 'gzip', 'snappy', 'lz4', 'zstd']) {
+      const produced = await sluice(['produce', 'lines', '--compression', codec], input);
+      assert.equal(produced.code, 0, produced.stderr);
+      assert.equal(produced.stdout, '');
+    }
+    const all = await sluice(['consume', 'lines', '--from-beginning', '--exit']);
+    assert.equal(all.stdout, input.repeat(5));
+    const piece = await sluice(['consume', 'lines', '--offset', '4999', '--partition', '0', '--max', '2']);
+    assert.equal(piece.stdout, `${input.split('\n')[4999]!}\n${input.split('\n')[0]!}\n`);
+    const last = await sluice(['consume', 'lines', '--last', '1', '--exit', '--format', '%o\\n']);
+    assert.equal(last.stdout, '24999\n');
+  });
+
+  it('splits keys from values, makes tombstones and shows both as JSON and by template', async () => {
+    await sluice(['topics', 'create', 'keyed']);
+    const args = ['produce', 'keyed', '--key-separator', '::', '--tombstones', '--header', 'from=test'];
+    assert.equal((await sluice(args, 'a::1\nb::2::3\na::\n')).code, 0);
+    const { stdout } = await sluice(['consume', 'keyed', '--from-beginning', '--max', '3', '--json']);
+    const records = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    assert.deepEqual(
+      records.map(({ key, value }) => [key, value]),
+      [
+        ['a', '1'],
+        ['b', '2::3'],
+        ['a', null],
+      ],
+    );
+    assert.deepEqual(records[0].headers, [{ key: 'from', value: 'test' }]);
+    const text = await sluice(['consume', 'keyed', '--offset', 'start', '--max', '2', '--format', '%p/%o %k=%v\\n']);
+    assert.equal(text.stdout, '0/0 a=1\n0/1 b=2::3\n');
+    const bad = await sluice(['produce', 'keyed', '--key-separator', '::'], 'no separator\n');
+    assert.equal(bad.code, 1);
+    assert.match(bad.stderr, /a line has no "::": no separator/);
+  });
+
+  it('dumps segments and indexes', async () => {
+    const directory = join(home, 'data', 'keyed-0');
+    const segment = readdirSync(directory).find((name) => name.endsWith('.log'))!;
+    const { stdout } = await sluice(['log', 'dump', join(directory, segment), '--records', '--json']);
+    const entries = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    assert.equal(entries[0].type, 'batch');
+    assert.equal(entries[0].valid, true);
+    assert.deepEqual(
+      entries.filter(({ type }) => type === 'record').map(({ key }) => key),
+      ['a', 'b', 'a'],
+    );
+  });
+
+  it('explains the configuration and names what is wrong with it', async () => {
+    writeFileSync(join(home, 'server.properties'), 'log.retention.hours=24\n');
+    const rows = (await json([
+      'config',
+      '--changed',
+      '--config',
+      'server.properties',
+      '--set',
+      'num.partitions=7',
+    ])) as {
+      readonly name: string;
+      readonly value: string;
+      readonly source: string;
+    }[];
+    const sourceOf = (name: string) => rows.find((row) => row.name === name)?.source;
+    assert.equal(sourceOf('log.retention.hours'), 'file');
+    assert.equal(sourceOf('num.partitions'), 'flag');
+    const bad = await sluice(['config', '--set', 'num.partitions=none']);
+    assert.equal(bad.code, 1);
+    assert.match(bad.stderr, /num\.partitions=none: not allowed; allowed: .*whole number/);
+    assert.match((await sluice(['config', '--set', 'num.partition=3'])).stderr, /did you mean num\.partitions\?/);
+  });
+
+  it('says what to do about a broker that is not there, a port that is taken and a directory in use', async () => {
+    const port = await freePort();
+    const absent = await sluice(['topics', 'list', '--brokers', `localhost:${port}`]);
+    assert.equal(absent.code, 1);
+    assert.match(absent.stderr, /error: .*\n(.*\n)*try: /);
+    const [, taken] = address.split(':');
+    const busy = await sluice(['start', '--port', taken!, '--data-dir', join(home, 'other')]);
+    assert.equal(busy.code, 1);
+    assert.match(busy.stderr, new RegExp(`port ${taken}|${taken}`));
+    const locked = await sluice(['start', '--port', String(port), '--data-dir', join(home, 'data')]);
+    assert.equal(locked.code, 1);
+    assert.match(locked.stderr, /in use by process/);
+  });
+
+  it('keeps records over a stop and a start', async () => {
+    const exit = ended(broker!);
+    broker!.kill('SIGTERM');
+    assert.equal(await exit, 0);
+    broker = (await start(Number(address.split(':')[1]), join(home, 'data'))).child;
+    const { stdout } = await sluice(['consume', 'keyed', '--from-beginning', '--max', '1']);
+    assert.equal(stdout, '1\n');
+  });
+
+  it('shows the main job on a file and stops when asked to', async () => {
+    const port = await freePort();
+    const demo = await sluice(['demo', MAIN, '--port', String(port), '--data-dir', join(home, 'demo'), '--exit']);
+    assert.equal(demo.code, 0, demo.stderr);
+    assert.match(demo.stdout, /every line came back byte for byte and in order, once/);
+  });
+});
