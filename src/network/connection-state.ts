@@ -14,7 +14,7 @@ export type ConnectionState = 'serving' | 'draining' | 'lingering' | 'closed';
 export type ConnectionEvent =
   /** The peer said that it sends no more. */
   | 'peer-ended'
-  /** The listener stops, the broker asked, or a handler answered `close`. */
+  /** The listener stops, the broker asked, a handler answered `close`, or a bad frame came after good ones. */
   | 'stop'
   /** Every reply was handed to the socket and no handler is at work. */
   | 'flushed'

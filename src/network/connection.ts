@@ -191,7 +191,7 @@ export class ServedConnection implements Connection {
       }
     } catch (error) {
       if (!(error instanceof FrameRejected)) throw error;
-      this.#fail(error.message);
+      this.#refuse(error);
     } finally {
       this.#pulling = false;
     }
@@ -292,7 +292,7 @@ export class ServedConnection implements Connection {
         this.#reader.reserve();
       } catch (error) {
         if (!(error instanceof FrameRejected)) throw error;
-        this.#fail(error.message);
+        this.#refuse(error);
         return;
       }
     }
@@ -335,8 +335,23 @@ export class ServedConnection implements Connection {
     for (const listener of this.#closeListeners.splice(0)) listener();
   }
 
+  /** The stream cannot be read on; whoever asked before that gets its answers. */
+  #refuse(rejected: FrameRejected): void {
+    if (this.#replies.length === 0 && this.#writer.idle) {
+      this.#fail(rejected.message);
+      return;
+    }
+    this.#report(rejected.message);
+    this.#move('stop');
+  }
+
   #fail(reason: string, error?: unknown): void {
     if (this.#phase === 'closed') return;
+    this.#report(reason, error);
+    this.#move('fail');
+  }
+
+  #report(reason: string, error?: unknown): void {
     const stack = error instanceof Error ? { stack: error.stack } : {};
     this.#deps.logger.warn('closed a connection', {
       peer: this.#peer(),
@@ -344,7 +359,6 @@ export class ServedConnection implements Connection {
       reason,
       ...stack,
     });
-    this.#move('fail');
   }
 
   #peer(): string {
