@@ -53,9 +53,15 @@ export async function recover(core: LogCore, options: RecoveryOptions): Promise<
   const unchecked = await firstUnchecked(core, options);
   if (unchecked < core.segments.length) await checkFrom(core, unchecked, options);
   else await loadClean(core);
+  await syncTransactionIndexes(core);
   if (core.segments.length > 0 && core.endOffset < core.startOffset) dropAll(core);
   if (core.segments.length === 0) startEmpty(core);
   finish(core, options);
+}
+
+/** Those that were written again. The recovery point may lie above them: no flush would come back to them. */
+async function syncTransactionIndexes(core: LogCore): Promise<void> {
+  for (const { transactionIndex } of core.segments) if (transactionIndex.dirty) await transactionIndex.sync();
 }
 
 function removeDeleted(core: LogCore): void {

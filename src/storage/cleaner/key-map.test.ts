@@ -16,7 +16,7 @@ test('the map knows the last offset of every key up to its capacity', () => {
     model.set(key.toString(), offset);
   }
   assert.equal(map.size, model.size);
-  assert.ok(map.capacity >= 4450 && map.capacity <= 4500, `capacity ${map.capacity}`);
+  assert.equal(map.capacity, 4500);
   for (let number = 0; number < 6000; number++) {
     const key = Buffer.from(`key ${number}`);
     assert.equal(map.get(key, 0, key.length), model.get(key.toString()) ?? NO_KEY);
@@ -37,7 +37,7 @@ test('a key is its bytes: an empty one, and a part of a buffer', () => {
 });
 
 test('a full map refuses a key', () => {
-  const map = new KeyMap({ slots: 2, loadFactor: 0.9, secret });
+  const map = new KeyMap({ slots: 4, loadFactor: 0.9, secret });
   const bytes = Buffer.from('abcdef');
   for (let at = 0; !map.isFull; at++) map.put(bytes, at, 1, at);
   assert.throws(() => map.put(bytes, 5, 1, 5), AssertionError);

@@ -22,11 +22,11 @@ export class KeyMap {
   readonly #secret: HashSecret;
   readonly #hash = new Uint32Array(HASH_WORDS);
 
-  /** Room for `slots` entries at most, of which `loadFactor` are used. */
+  /** Room for `slots` entries and a few, of which `loadFactor` are used. */
   constructor(options: { readonly slots: number; readonly loadFactor: number; readonly secret: HashSecret }) {
     // A prime number of slots makes every stride visit all of them.
-    this.#slots = primeAtMost(options.slots);
-    this.capacity = Math.min(this.#slots - 1, Math.floor(this.#slots * options.loadFactor));
+    this.#slots = primeAtLeast(options.slots);
+    this.capacity = Math.min(this.#slots - 1, Math.floor(options.slots * options.loadFactor));
     assert(this.capacity > 0, 'a key map has room for a key');
     this.#hashes = new Uint32Array(this.#slots * HASH_WORDS);
     this.#offsets = new Float64Array(this.#slots);
@@ -81,9 +81,9 @@ export class KeyMap {
   }
 }
 
-function primeAtMost(limit: number): number {
-  let candidate = Math.max(3, Math.floor(limit));
-  while (!isPrime(candidate)) candidate--;
+function primeAtLeast(limit: number): number {
+  let candidate = Math.max(3, Math.ceil(limit));
+  while (!isPrime(candidate)) candidate++;
   return candidate;
 }
 
