@@ -1,0 +1,78 @@
+/**
+ * A volume that runs full: producers are told so, readers go on, and once there is room again so do producers. Nothing
+ * half-written is served, then or after a restart. Needs a volume of its own, which root may mount.
+ */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { createTopics } from '../../src/protocol/apis/create-topics.ts';
+import { ErrorCode } from '../../src/protocol/error-codes.ts';
+import { batchOf, produceTo, readAll } from '../support/partition-io.ts';
+import { answers, makeTopic, startTestBroker } from '../support/test-broker.ts';
+
+const VOLUME_BYTES = 24 * 2 ** 20;
+/** Kept aside, to give room back in the end. */
+const BALLAST_BYTES = 6 * 2 ** 20;
+const VALUE_BYTES = 60_000;
+
+const volume = mkdtempSync(join(tmpdir(), 'sluice-full-'));
+const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${VOLUME_BYTES}`, 'tmpfs', volume]).status === 0;
+
+after(() => {
+  if (mounted) spawnSync('umount', [volume]);
+  rmSync(volume, { recursive: true, force: true });
+});
+
+test('a full disk refuses producers, serves readers, and heals', {
+  skip: !mounted && 'no volume can be mounted here: a full disk was not tried',
+}, async () => {
+  const ballast = join(volume, 'ballast');
+  writeFileSync(ballast, Buffer.alloc(BALLAST_BYTES));
+  const dataDirectory = join(volume, 'data');
+  let broker = await startTestBroker({ dataDirectory });
+  let wire = broker.wire();
+  await makeTopic(wire, 'filling', { configs: { 'segment.bytes': '1048576' } });
+  const target = { topic: 'filling' };
+  const acknowledged: string[] = [];
+  let refused = 0;
+  const send = async (): Promise<number> => {
+    const value = `${acknowledged.length}:`.padEnd(VALUE_BYTES, 'x');
+    const { errorCode, baseOffset } = await produceTo(wire, target, batchOf([value]));
+    if (errorCode === 0) assert.equal(baseOffset, acknowledged.push(value) - 1);
+    else refused++;
+    return errorCode;
+  };
+
+  while ((await send()) === 0) assert.ok(acknowledged.length * VALUE_BYTES < VOLUME_BYTES, 'the disk never ran full');
+  assert.ok(acknowledged.length > 50);
+  const linesBefore = broker.lines.length;
+  for (let round = 0; round < 10; round++) assert.equal(await send(), ErrorCode.KAFKA_STORAGE_ERROR);
+  assert.ok(broker.lines.length - linesBefore <= 10, 'at most one line a request');
+  assert.deepEqual(await readAll(wire, target), acknowledged, 'all that was acknowledged and nothing else');
+  const topics = [{ name: 'no-room', numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] }];
+  assert.equal(
+    (await wire.ask(createTopics, 7, { topics, timeoutMs: 1000 })).kind,
+    'reply',
+    'no connection is lost over it',
+  );
+  assert.ok(await answers(wire));
+
+  rmSync(ballast);
+  const room = (): number => statfsSync(volume).bavail * statfsSync(volume).bsize;
+  assert.ok(room() > BALLAST_BYTES / 2);
+  for (let round = 0; round < 20; round++) assert.equal(await send(), 0, 'there is room again');
+  assert.deepEqual(await readAll(wire, target), acknowledged);
+  wire.close();
+  await broker.close();
+
+  broker = await startTestBroker({ dataDirectory });
+  wire = broker.wire();
+  assert.deepEqual(await readAll(wire, target), acknowledged, 'after a restart');
+  assert.equal(await send(), 0);
+  wire.close();
+  await broker.close();
+  assert.ok(refused >= 11);
+});
