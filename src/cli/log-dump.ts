@@ -2,26 +2,33 @@
  * Reads the files of a data directory entry by entry, without opening the log they belong to: a running broker is not
  * disturbed. Says at the end where a segment stops being valid. Never writes.
  */
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { disk } from '../base/disk.ts';
 import { SluiceError } from '../base/errors.ts';
 import { readInt64 } from '../base/int64.ts';
-import { decodeRecord } from '../metadata/records.ts';
+import { carriedName, decodeRecord } from '../metadata/records.ts';
 import * as batch from '../records/batch.ts';
 import { matchesChecksum } from '../records/bounds.ts';
 import { codecName } from '../records/compression/codecs.ts';
 import { ControlType, controlTypeOf, coordinatorEpochOf } from '../records/control.ts';
 import { type RecordView, readRecords } from '../records/reader.ts';
 import { BatchCursor, nextBatchAsync } from '../storage/batch-cursor.ts';
+import { readEpochs, readOffsets } from '../storage/checkpoint-file.ts';
+import { HIGH_WATERMARK_FILE, RECOVERY_POINT_FILE, START_OFFSET_FILE } from '../storage/log-directory.ts';
 import * as names from '../storage/log-files.ts';
+import { META_PROPERTIES_FILE, readMetaProperties } from '../storage/meta-properties.ts';
 import { OFFSET_ENTRY_BYTES } from '../storage/offset-index.ts';
+import { readPartitionMetadata } from '../storage/partition-metadata.ts';
 import { decodeSnapshot } from '../storage/producer-snapshot.ts';
 import { TIME_ENTRY_BYTES } from '../storage/time-index.ts';
+import { decodeAbortedTransaction, TRANSACTION_ENTRY_BYTES } from '../storage/transaction-index.ts';
 
 /** One line of a dump; `type` says what it describes. */
 export type DumpEntry = Readonly<Record<string, unknown>> & { readonly type: string };
 
 const METADATA_DIRECTORY = /(^|\/)__cluster_metadata-0\/[^/]+$/;
+const CLEANER_FILE = 'cleaner-offset-checkpoint';
+const OFFSET_CHECKPOINTS = new Set([RECOVERY_POINT_FILE, START_OFFSET_FILE, HIGH_WATERMARK_FILE, CLEANER_FILE]);
 const METADATA_SNAPSHOT_SUFFIX = '.checkpoint';
 
 export async function* dumpFile(path: string, options: { readonly records: boolean }): AsyncGenerator<DumpEntry> {
@@ -31,8 +38,14 @@ export async function* dumpFile(path: string, options: { readonly records: boole
     yield* dumpSegment(path, { ...options, metadata: METADATA_DIRECTORY.test(path) });
   } else if (name.endsWith(names.OFFSET_INDEX_SUFFIX)) yield* dumpOffsetIndex(path, baseOffsetOf(name));
   else if (name.endsWith(names.TIME_INDEX_SUFFIX)) yield* dumpTimeIndex(path, baseOffsetOf(name));
+  else if (name.endsWith(names.TRANSACTION_INDEX_SUFFIX)) yield* dumpTransactionIndex(path);
   else if (name.endsWith(names.SNAPSHOT_SUFFIX)) yield* dumpSnapshot(path);
-  else yield* dumpText(path);
+  else if (OFFSET_CHECKPOINTS.has(name)) yield* dumpOffsets(path, name.replace(/-checkpoint$/, ''));
+  else if (name === names.LEADER_EPOCH_FILE) yield* dumpEpochs(path);
+  else if (name === META_PROPERTIES_FILE) yield { type: 'identity', ...readMetaProperties(dirname(path), disk) };
+  else if (name === names.PARTITION_METADATA_FILE) {
+    yield { type: 'partition', topicId: readPartitionMetadata(dirname(path), disk) };
+  } else yield* dumpText(path);
 }
 
 function baseOffsetOf(name: string): number {
@@ -89,8 +102,13 @@ function recordEntry(record: RecordView, bytes: Buffer, at: number, metadata: bo
   const place = { offset: record.offset, timestamp: record.timestamp };
   if (batch.isControl(batch.attributes(bytes, at))) return { type: 'control', ...place, ...controlFields(record) };
   if (metadata && record.value !== null) {
-    const { kind, version, value } = decodeRecord(record.value);
-    return { type: 'metadata', ...place, kind, version, value };
+    const decoded = decodeRecord(record.value);
+    const { version } = decoded;
+    if (decoded.kind === 'carried') {
+      const fields = decoded.value.fields.toString('hex');
+      return { type: 'metadata', ...place, kind: carriedName(decoded), version, value: fields };
+    }
+    return { type: 'metadata', ...place, kind: decoded.kind, version, value: decoded.value };
   }
   const headers = record.headers.map(({ key, value }) => [key, textOf(value)]);
   return { type: 'record', ...place, key: textOf(record.key), value: textOf(record.value), headers };
@@ -124,6 +142,21 @@ function* dumpTimeIndex(path: string, base: number): Generator<DumpEntry> {
   }
 }
 
+function* dumpTransactionIndex(path: string): Generator<DumpEntry> {
+  const bytes = disk.readFile(path);
+  for (let at = 0; at + TRANSACTION_ENTRY_BYTES <= bytes.length; at += TRANSACTION_ENTRY_BYTES) {
+    yield { type: 'aborted', ...decodeAbortedTransaction(bytes, at) };
+  }
+}
+
+function* dumpOffsets(path: string, type: string): Generator<DumpEntry> {
+  for (const entry of readOffsets(path, disk)) yield { type, ...entry };
+}
+
+function* dumpEpochs(path: string): Generator<DumpEntry> {
+  for (const entry of readEpochs(path, disk)) yield { type: 'epoch', ...entry };
+}
+
 function* dumpSnapshot(path: string): Generator<DumpEntry> {
   const producers = decodeSnapshot(disk.readFile(path));
   if (producers === undefined) throw new SluiceError('CORRUPT_FILE', `${path} is no valid producer snapshot`);
@@ -136,13 +169,14 @@ function* dumpSnapshot(path: string): Generator<DumpEntry> {
     transactionStart,
     batches,
   } of producers) {
-    const lastOffset = batches.at(-1)?.lastOffset ?? -1;
+    const { lastOffset = -1, offsetDelta = 0 } = batches.at(-1) ?? {};
     yield {
       type: 'producer',
       producerId,
       epoch,
       lastSequence,
       lastOffset,
+      offsetDelta,
       lastTimestamp,
       coordinatorEpoch,
       transactionStart,

@@ -1,5 +1,6 @@
-/** `sluice log`: looks into files of a data directory. */
+/** `sluice log`: looks into files of a data directory, and checks them. */
 import type { Command } from 'commander';
+import type { LogVerifyOptions } from './log-verify.ts';
 import { printLine } from './output.ts';
 
 export interface DumpOptions {
@@ -9,10 +10,14 @@ export interface DumpOptions {
 }
 
 export function addLogCommand(program: Command): void {
-  const log = program.command('log').description('look into the files of a data directory');
+  const log = program.command('log').description('look into the files of a data directory, and check them');
+  addVerifyCommand(log);
   log
     .command('dump')
-    .argument('<files...>', 'segments (.log), indexes (.index, .timeindex), .snapshot, .checkpoint, checkpoints')
+    .argument(
+      '<files...>',
+      'segments (.log), indexes (.index, .timeindex, .txnindex), .snapshot, .checkpoint, checkpoints, meta.properties',
+    )
     .description('print what a file of a data directory holds, one line an entry')
     .option('--records', 'records of each batch as well', false)
     .option('--max <count>', 'stop after so many entries of each file')
@@ -27,6 +32,20 @@ export function addLogCommand(program: Command): void {
           printLine(options.json ? JSON.stringify({ file, ...entry }) : lineOf(entry));
         }
       }
+    });
+}
+
+function addVerifyCommand(log: Command): void {
+  log
+    .command('verify')
+    .argument('<directories...>', 'data directories, or directories of single partitions')
+    .description('check everything in a data directory that no broker uses: batches, indexes, snapshots, checkpoints')
+    .option('--json', 'one JSON object a finding, and a summary', false)
+    .option('--force', 'look even while a broker uses the directory', false)
+    .addHelpText('after', '\nEnds with 1 where an error or a warning was found; notes are no faults.')
+    .action(async (directories: readonly string[], options: LogVerifyOptions) => {
+      const { verifyDirectories } = await import('./log-verify.ts');
+      if (!(await verifyDirectories(directories, options))) process.exitCode = 1;
     });
 }
 
