@@ -150,7 +150,7 @@ function plainSchemaFields(fields: Fields): ReadonlyMap<string, PlainField> {
 function plainSchemaField(field: Field): PlainField {
   const inner = field.element ?? field;
   return {
-    kind: field.kind === 'array' ? `array of ${inner.kind}` : field.kind,
+    kind: field.kind === 'array' ? `array of ${kafkaKind(inner)}` : kafkaKind(field),
     versions: field.versions,
     nullable: field.nullable,
     tagged: field.tagged,
@@ -160,6 +160,11 @@ function plainSchemaField(field: Field): PlainField {
     ignorable: field.ignorable,
     fields: plainSchemaFields(inner.fields ?? {}),
   };
+}
+
+/** What Kafka calls a field's kind: how a program holds 64 bits is its own affair. */
+function kafkaKind({ kind }: Field): string {
+  return kind === 'wideInt64' ? 'int64' : kind;
 }
 
 function schemaDefaultText(field: Field): string {

@@ -26,6 +26,11 @@ test('a 64-bit integer is exact, or the one that stands for unknown, or malforme
   }
 });
 
+test('a wide 64-bit integer keeps all of its bits and its sign', () => {
+  assert.equal(reader('7ffffffffffffffe').wideInt64(), 2n ** 63n - 2n);
+  assert.equal(reader('8000000000000001').wideInt64(), -(2n ** 63n) + 1n);
+});
+
 test('byte fields are views of the frame', () => {
   const frame = Buffer.from('00000003616263', 'hex');
   const view = new Reader(frame).byteView();

@@ -80,6 +80,11 @@ export class Reader implements Cursor {
     return this.malformed('64-bit integer beyond 53 bits');
   }
 
+  /** All 64 bits, signed. */
+  wideInt64(): bigint {
+    return this.bytes.readBigInt64BE(this.take(8));
+  }
+
   float64(): number {
     return this.bytes.readDoubleBE(this.take(8));
   }

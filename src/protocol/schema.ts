@@ -16,6 +16,7 @@ export type ScalarKind =
   | 'uint16'
   | 'int32'
   | 'int64'
+  | 'wideInt64'
   | 'float64'
   | 'uuid'
   | 'string'
@@ -115,6 +116,8 @@ export const uint16 = plain('uint16', 0);
 export const int32 = plain('int32', 0);
 /** A signed 64-bit integer as a number; values that are not safe integers are refused when decoded. */
 export const int64 = plain('int64', 0);
+/** An int64 that uses all of its bits (a hash), as a bigint. */
+export const wideInt64 = plain('wideInt64', 0n);
 export const float64 = plain('float64', 0);
 export const uuid = plain<Uuid>('uuid', ZERO_UUID);
 

@@ -110,6 +110,12 @@ export class Writer {
     }
   }
 
+  wideInt64(value: bigint): void {
+    if (typeof value !== 'bigint' || BigInt.asIntN(64, value) !== value) this.refuse(value, 'a signed 64-bit bigint');
+    this.room(8);
+    this.at = this.bytes.writeBigInt64BE(value, this.at);
+  }
+
   float64(value: number): void {
     if (typeof value !== 'number') this.refuse(value, 'a float64');
     this.room(8);

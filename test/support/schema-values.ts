@@ -60,6 +60,8 @@ function randomScalar(field: Field, random: Random): unknown {
     case 'bytes':
     case 'records':
       return random.bytes(random.below(4) === 0 ? 3000 : random.below(40));
+    case 'wideInt64':
+      return random.bytes(8).readBigInt64BE(0);
     case 'uuid':
       return random.below(3) === 0 ? ZERO_UUID : random.bytes(16).toString('base64url');
     default: {

@@ -131,6 +131,7 @@ function leastOf(walk: Walk, field: Field): number {
     case 'int32':
       return 4;
     case 'int64':
+    case 'wideInt64':
     case 'float64':
       return 8;
     case 'uuid':

@@ -51,6 +51,7 @@ const FIXED_BYTES = {
   uint16: 2,
   int32: 4,
   int64: 8,
+  wideInt64: 8,
   float64: 8,
   uuid: 16,
 } as const;

@@ -35,6 +35,8 @@ export function defaultExpression(field: Field): string {
       return `{ ${Object.entries(field.fields!)
         .map(([name, inner]) => `${name}: ${defaultExpression(inner)}`)
         .join(', ')} }`;
+    case 'wideInt64':
+      return `${field.defaultValue}n`;
     default:
       return field.defaultValue === INT64_MAX ? '2 ** 63' : JSON.stringify(field.defaultValue);
   }

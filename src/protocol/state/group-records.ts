@@ -1,5 +1,17 @@
 /** Records of the topic __consumer_offsets, as Kafka stores them (Kafka 4.3): keys and values by one type number. */
-import { array, bytes, type Decoded, int8, int32, int64, storedRecord, string, struct, uuid } from '../schema.ts';
+import {
+  array,
+  bytes,
+  type Decoded,
+  int8,
+  int32,
+  int64,
+  storedRecord,
+  string,
+  struct,
+  uuid,
+  wideInt64,
+} from '../schema.ts';
 
 export const legacyOffsetCommitKey = storedRecord(0, 'LegacyOffsetCommitKey', '0', 'none', {
   group: string('0'),
@@ -63,7 +75,7 @@ export type ConsumerGroupMetadataKey = Decoded<typeof consumerGroupMetadataKey>;
 
 export const consumerGroupMetadataValue = storedRecord(3, 'ConsumerGroupMetadataValue', '0', '0+', {
   epoch: int32('0+'),
-  metadataHash: int64('0+', { tag: 0, default: 0 }),
+  metadataHash: wideInt64('0+', { tag: 0, default: 0n }),
 });
 export type ConsumerGroupMetadataValue = Decoded<typeof consumerGroupMetadataValue>;
 
