@@ -15,11 +15,11 @@ export interface RequestOptions {
 export class BrokerConnection {
   readonly endpoint: Endpoint;
   readonly versions: BrokerVersions;
-  private readonly channel: Channel;
+  readonly #channel: Channel;
 
   private constructor(endpoint: Endpoint, channel: Channel, versions: BrokerVersions) {
     this.endpoint = endpoint;
-    this.channel = channel;
+    this.#channel = channel;
     this.versions = versions;
   }
 
@@ -45,12 +45,12 @@ export class BrokerConnection {
   }
 
   get usable(): boolean {
-    return this.channel.open;
+    return this.#channel.open;
   }
 
   /** Bytes of requests that have not left yet. */
   get queuedBytes(): number {
-    return this.channel.queuedBytes;
+    return this.#channel.queuedBytes;
   }
 
   /**
@@ -62,7 +62,7 @@ export class BrokerConnection {
     body: EncodableFields<Req>,
     options: RequestOptions = {},
   ): Promise<DecodedFields<Res>> {
-    return this.channel.request(api, this.versions.choose(api, options.atMostVersion), body, options);
+    return this.#channel.request(api, this.versions.choose(api, options.atMostVersion), body, options);
   }
 
   /** Sends a request that is never answered. */
@@ -71,10 +71,10 @@ export class BrokerConnection {
     body: EncodableFields<Req>,
     options: RequestOptions = {},
   ): void {
-    this.channel.send(api, this.versions.choose(api, options.atMostVersion), body);
+    this.#channel.send(api, this.versions.choose(api, options.atMostVersion), body);
   }
 
   close(): Promise<void> {
-    return this.channel.close();
+    return this.#channel.close();
   }
 }

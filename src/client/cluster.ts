@@ -42,38 +42,38 @@ const LOOKS_FOR_A_TOPIC = 3;
 export class Cluster implements AsyncDisposable {
   readonly options: ResolvedOptions;
   readonly dependencies: ClientDependencies;
-  private readonly pool: ConnectionPool;
-  private readonly cache = new MetadataCache();
-  private readonly stop = new AbortController();
+  readonly #pool: ConnectionPool;
+  readonly #cache = new MetadataCache();
+  readonly #stop = new AbortController();
 
   constructor(options: ClusterOptions, dependencies: ClientDependencies = systemDependencies) {
     this.options = resolveClusterOptions(options);
     this.dependencies = dependencies;
-    this.pool = new ConnectionPool(this.options.connection, dependencies);
+    this.#pool = new ConnectionPool(this.options.connection, dependencies);
   }
 
   /** Fires when the cluster is closed. */
   get closing(): AbortSignal {
-    return this.stop.signal;
+    return this.#stop.signal;
   }
 
   get clusterId(): string | null {
-    return this.cache.clusterId;
+    return this.#cache.clusterId;
   }
 
   /** The brokers as last heard of; empty before the first answer. */
   get brokers(): readonly BrokerView[] {
-    return [...this.cache.brokers.values()];
+    return [...this.#cache.brokers.values()];
   }
 
   /** The topic as known now, without asking; undefined where it is unknown or what is known is too old. */
   knownTopic(name: string): TopicView | undefined {
-    return this.cache.topic(name, this.dependencies.clock.monotonicMs() - this.options.metadataMaxAgeMs);
+    return this.#cache.topic(name, this.dependencies.clock.monotonicMs() - this.options.metadataMaxAgeMs);
   }
 
   /** Makes the next look at the topic ask the cluster: after a refusal that shows what is known to be out of date. */
   forgetTopic(name: string): void {
-    this.cache.forget(name);
+    this.#cache.forget(name);
   }
 
   /**
@@ -83,17 +83,17 @@ export class Cluster implements AsyncDisposable {
   async topic(name: string, options: TopicOptions = {}): Promise<TopicView> {
     const known = this.knownTopic(name);
     if (known !== undefined) return known;
-    return this.retrying(options.signal, (failures) => this.lookUp(name, options.create ?? false, failures + 1));
+    return this.retrying(options.signal, (failures) => this.#lookUp(name, options.create ?? false, failures + 1));
   }
 
-  private async lookUp(name: string, create: boolean, look: number): Promise<TopicView> {
+  async #lookUp(name: string, create: boolean, look: number): Promise<TopicView> {
     const answer = await this.askMetadata([name], create);
     const topic = answer.topics.find((each) => each.name === name);
     const code = topic?.errorCode ?? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
     if (code === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION && !create && look >= LOOKS_FOR_A_TOPIC) {
       throw refusedForGood(code, `topic ${name}`);
     }
-    const view = code === ErrorCode.NONE ? this.cache.topic(name, 0) : undefined;
+    const view = code === ErrorCode.NONE ? this.#cache.topic(name, 0) : undefined;
     if (view === undefined) throw refusedBy(code, `topic ${name}`);
     return view;
   }
@@ -101,10 +101,10 @@ export class Cluster implements AsyncDisposable {
   /** The partition's view with a leader, asking again while there is none. */
   async leader(topic: string, partition: number, signal?: AbortSignal): Promise<PartitionView> {
     return this.retrying(signal, async (failures) => {
-      const known = this.knownTopic(topic) ?? (await this.lookUp(topic, false, failures + 1));
+      const known = this.knownTopic(topic) ?? (await this.#lookUp(topic, false, failures + 1));
       const view = known.partitions[partition];
       if (view === undefined) throw refusedForGood(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `${topic}-${partition}`);
-      if (view.leader < 0 || !this.cache.brokers.has(view.leader)) {
+      if (view.leader < 0 || !this.#cache.brokers.has(view.leader)) {
         this.forgetTopic(topic);
         throw refusedBy(ErrorCode.LEADER_NOT_AVAILABLE, `${topic}-${partition}`);
       }
@@ -115,10 +115,10 @@ export class Cluster implements AsyncDisposable {
   /** Asks any broker about the named topics (all where undefined) and remembers the answer. One attempt a broker. */
   async askMetadata(names: readonly string[] | undefined, create = false): Promise<MetadataAnswer> {
     const topics = names?.map((name) => ({ name })) ?? null;
-    const connection = await this.anyBroker(MAIN_LANE);
+    const connection = await this.#anyBroker(MAIN_LANE);
     const answer = await connection.request(metadata, { topics, allowAutoTopicCreation: create });
     if (answer.errorCode !== ErrorCode.NONE) throw refusedBy(answer.errorCode, 'cluster metadata');
-    this.cache.apply(answer, this.dependencies.clock.monotonicMs());
+    this.#cache.apply(answer, this.dependencies.clock.monotonicMs());
     return answer;
   }
 
@@ -146,20 +146,20 @@ export class Cluster implements AsyncDisposable {
 
   /** A connection to the destination; one attempt. */
   async connection(destination: Destination, lane: string = MAIN_LANE): Promise<BrokerConnection> {
-    if (destination === 'any') return this.anyBroker(lane);
-    if (this.cache.brokers.size === 0) await this.askMetadata([]);
-    const id = destination === 'controller' ? this.cache.controllerId : destination;
-    const broker = this.cache.brokers.get(id);
-    if (broker !== undefined) return this.pool.get(id, broker, lane);
-    if (destination === 'controller') return this.anyBroker(lane);
+    if (destination === 'any') return this.#anyBroker(lane);
+    if (this.#cache.brokers.size === 0) await this.askMetadata([]);
+    const id = destination === 'controller' ? this.#cache.controllerId : destination;
+    const broker = this.#cache.brokers.get(id);
+    if (broker !== undefined) return this.#pool.get(id, broker, lane);
+    if (destination === 'controller') return this.#anyBroker(lane);
     await this.askMetadata([]);
-    const found = this.cache.brokers.get(id);
+    const found = this.#cache.brokers.get(id);
     if (found === undefined) throw refusedBy(ErrorCode.BROKER_NOT_AVAILABLE, `broker ${id}`);
-    return this.pool.get(id, found, lane);
+    return this.#pool.get(id, found, lane);
   }
 
   /** Known brokers in random order, then the bootstrap servers; the first that answers. */
-  private async anyBroker(lane: string): Promise<BrokerConnection> {
+  async #anyBroker(lane: string): Promise<BrokerConnection> {
     if (this.closing.aborted) throw clientClosed();
     const { random } = this.dependencies;
     const known = this.brokers
@@ -169,7 +169,7 @@ export class Cluster implements AsyncDisposable {
     let failure: unknown;
     for (const { id, endpoint } of [...known, ...bootstrap]) {
       try {
-        return await this.pool.get(id, endpoint, lane);
+        return await this.#pool.get(id, endpoint, lane);
       } catch (error) {
         if (!mayRetry(error)) throw error;
         failure = error;
@@ -183,8 +183,8 @@ export class Cluster implements AsyncDisposable {
 
   /** Closes all connections; operations under way fail with CLIENT_CLOSED. */
   async close(): Promise<void> {
-    this.stop.abort(clientClosed());
-    await this.pool.close();
+    this.#stop.abort(clientClosed());
+    await this.#pool.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -7,14 +7,14 @@ import { clientClosed } from './errors.ts';
 import type { ConnectionOptions } from './options.ts';
 
 export class ConnectionPool {
-  private readonly options: ConnectionOptions;
-  private readonly dependencies: ClientDependencies;
-  private readonly connections = new Map<string, Promise<BrokerConnection>>();
-  private closed = false;
+  readonly #options: ConnectionOptions;
+  readonly #dependencies: ClientDependencies;
+  readonly #connections = new Map<string, Promise<BrokerConnection>>();
+  #closed = false;
 
   constructor(options: ConnectionOptions, dependencies: ClientDependencies) {
-    this.options = options;
-    this.dependencies = dependencies;
+    this.#options = options;
+    this.#dependencies = dependencies;
   }
 
   /**
@@ -22,29 +22,29 @@ export class ConnectionPool {
    * requests behind it, so long polls have a lane of their own.
    */
   async get(broker: BrokerId | 'bootstrap', endpoint: Endpoint, lane: string): Promise<BrokerConnection> {
-    if (this.closed) throw clientClosed();
+    if (this.#closed) throw clientClosed();
     const key = `${broker}/${formatEndpoint(endpoint)}/${lane}`;
-    const known = this.connections.get(key);
+    const known = this.#connections.get(key);
     if (known !== undefined) {
       const connection = await known;
       if (connection.usable) return connection;
-      if (this.connections.get(key) === known) this.connections.delete(key);
+      if (this.#connections.get(key) === known) this.#connections.delete(key);
     }
-    return this.connections.get(key) ?? this.open(key, endpoint);
+    return this.#connections.get(key) ?? this.#open(key, endpoint);
   }
 
-  private open(key: string, endpoint: Endpoint): Promise<BrokerConnection> {
-    const opening = BrokerConnection.open(endpoint, this.options, this.dependencies);
-    this.connections.set(key, opening);
+  #open(key: string, endpoint: Endpoint): Promise<BrokerConnection> {
+    const opening = BrokerConnection.open(endpoint, this.#options, this.#dependencies);
+    this.#connections.set(key, opening);
     return opening.then(
       (connection) => {
-        if (!this.closed) return connection;
+        if (!this.#closed) return connection;
         void connection.close();
         throw clientClosed();
       },
       (error: unknown) => {
         // The next caller tries again.
-        if (this.connections.get(key) === opening) this.connections.delete(key);
+        if (this.#connections.get(key) === opening) this.#connections.delete(key);
         throw error;
       },
     );
@@ -52,9 +52,9 @@ export class ConnectionPool {
 
   /** Closes every connection; what waits for an answer on one of them fails. Resolves when the sockets are gone. */
   async close(): Promise<void> {
-    this.closed = true;
-    const openings = [...this.connections.values()];
-    this.connections.clear();
+    this.#closed = true;
+    const openings = [...this.#connections.values()];
+    this.#connections.clear();
     const closing = openings.map(async (opening) => (await opening).close());
     await Promise.allSettled(closing);
   }

@@ -41,7 +41,7 @@ export class MetadataCache {
   clusterId: string | null = null;
   controllerId: BrokerId = -1;
   brokers: ReadonlyMap<BrokerId, BrokerView> = new Map();
-  private readonly topics = new Map<string, CachedTopic>();
+  readonly #topics = new Map<string, CachedTopic>();
 
   /** Takes in an answer; topics that it does not mention stay as they are. */
   apply(answer: MetadataAnswer, nowMs: number): void {
@@ -51,21 +51,21 @@ export class MetadataCache {
     for (const topic of answer.topics) {
       if (topic.name === null) continue;
       if (topic.errorCode === ErrorCode.NONE) {
-        this.topics.set(topic.name, { view: topicView(topic, topic.name), knownAtMs: nowMs });
+        this.#topics.set(topic.name, { view: topicView(topic, topic.name), knownAtMs: nowMs });
       } else {
-        this.topics.delete(topic.name);
+        this.#topics.delete(topic.name);
       }
     }
   }
 
   /** The topic, unless it is unknown or was last heard of before `notBeforeMs`. */
   topic(name: string, notBeforeMs: number): TopicView | undefined {
-    const cached = this.topics.get(name);
+    const cached = this.#topics.get(name);
     return cached !== undefined && cached.knownAtMs >= notBeforeMs ? cached.view : undefined;
   }
 
   forget(name: string): void {
-    this.topics.delete(name);
+    this.#topics.delete(name);
   }
 }
 

@@ -30,30 +30,30 @@ export class ScriptedBroker {
   /** Brokers of the cluster for metadata; this one alone unless the test says otherwise. */
   peers: readonly ScriptedBroker[] = [this];
   topics: ScriptedTopic[] = [];
-  private readonly served = new Map<number, Served>();
-  private readonly sockets = new Set<Socket>();
-  private readonly server: Server;
+  readonly #served = new Map<number, Served>();
+  readonly #sockets = new Set<Socket>();
+  readonly #server: Server;
 
   private constructor(nodeId: number) {
     this.nodeId = nodeId;
-    this.server = createServer((socket) => this.accept(socket));
+    this.#server = createServer((socket) => this.#accept(socket));
     this.serve(apiVersions, () => ({
       errorCode: 0,
-      apiKeys: [...this.served.values()].map(({ api }) => ({
+      apiKeys: [...this.#served.values()].map(({ api }) => ({
         apiKey: api.key,
         minVersion: api.request.versions.from,
         maxVersion: api.request.versions.to,
       })),
     }));
-    this.serve(metadata, (body) => this.describe(body.topics?.map(({ name }) => name) ?? undefined));
+    this.serve(metadata, (body) => this.#describe(body.topics?.map(({ name }) => name) ?? undefined));
   }
 
   static async start(nodeId = 1): Promise<ScriptedBroker> {
     const broker = new ScriptedBroker(nodeId);
     await new Promise<void>((resolve) => {
-      broker.server.listen(0, '127.0.0.1', resolve);
+      broker.#server.listen(0, '127.0.0.1', resolve);
     });
-    const address = broker.server.address();
+    const address = broker.#server.address();
     if (address === null || typeof address === 'string') throw new Error('no port');
     broker.port = address.port;
     return broker;
@@ -71,7 +71,7 @@ export class ScriptedBroker {
       version: number,
     ) => EncodableFields<Res> | Refusal | Promise<EncodableFields<Res> | Refusal>,
   ): void {
-    this.served.set(api.key, { api: api as unknown as Api, answer: answer as unknown as Served['answer'] });
+    this.#served.set(api.key, { api: api as unknown as Api, answer: answer as unknown as Served['answer'] });
   }
 
   count(apiName: string): number {
@@ -80,17 +80,17 @@ export class ScriptedBroker {
 
   /** Cuts all connections; new ones are accepted. */
   disconnect(): void {
-    for (const socket of this.sockets) socket.destroy();
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   async stop(): Promise<void> {
     this.disconnect();
     await new Promise((resolve) => {
-      this.server.close(resolve);
+      this.#server.close(resolve);
     });
   }
 
-  private describe(names: readonly (string | null)[] | undefined) {
+  #describe(names: readonly (string | null)[] | undefined) {
     const asked = names ?? this.topics.map(({ name }) => name);
     return {
       brokers: this.peers.map(({ nodeId, port }) => ({ nodeId, host: '127.0.0.1', port })),
@@ -113,8 +113,8 @@ export class ScriptedBroker {
     };
   }
 
-  private accept(socket: Socket): void {
-    this.sockets.add(socket);
+  #accept(socket: Socket): void {
+    this.#sockets.add(socket);
     let bytes = Buffer.alloc(0);
     let answered: Promise<void> = Promise.resolve();
     socket.on('data', (chunk) => {
@@ -124,20 +124,20 @@ export class ScriptedBroker {
         const frame = bytes.subarray(4, end);
         bytes = bytes.subarray(end);
         // Answers keep the order of the requests, however long one takes.
-        const reply = this.reply(frame);
-        answered = answered.then(async () => this.write(socket, await reply));
+        const reply = this.#reply(frame);
+        answered = answered.then(async () => this.#write(socket, await reply));
       }
     });
     socket.on('error', () => socket.destroy());
-    socket.on('close', () => this.sockets.delete(socket));
+    socket.on('close', () => this.#sockets.delete(socket));
   }
 
-  private async reply(frame: Buffer): Promise<readonly ReplyPart[] | Refusal> {
+  async #reply(frame: Buffer): Promise<readonly ReplyPart[] | Refusal> {
     const header = decodeRequestHeader(frame, (key, version) => {
-      const api = this.served.get(key)?.api;
+      const api = this.#served.get(key)?.api;
       return api === undefined ? undefined : includesVersion(api.request.flexible, version);
     });
-    const served = this.served.get(header.apiKey);
+    const served = this.#served.get(header.apiKey);
     if (served === undefined) return 'close';
     const body = decodeRequestBody(served.api, header.apiVersion, frame, header.bodyAt);
     this.received.push({ api: served.api.name, version: header.apiVersion, body });
@@ -146,7 +146,7 @@ export class ScriptedBroker {
     return encodeResponseFrame(served.api, header.apiVersion, header.correlationId, answer);
   }
 
-  private write(socket: Socket, reply: readonly ReplyPart[] | Refusal): void {
+  #write(socket: Socket, reply: readonly ReplyPart[] | Refusal): void {
     if (reply === 'close') socket.destroy();
     if (reply === 'close' || reply === 'silence' || socket.destroyed) return;
     if (partsLength(reply) === 0) return;

@@ -12,15 +12,15 @@ type Settings = topics.CallSettings;
 type Trial = Settings & { readonly validateOnly?: boolean };
 
 export class Admin {
-  private readonly cluster: Cluster;
+  readonly #cluster: Cluster;
 
   /** The cluster is shared; whoever made it closes it. */
   constructor(cluster: Cluster) {
-    this.cluster = cluster;
+    this.#cluster = cluster;
   }
 
   createTopics(list: readonly topics.NewTopic[], settings?: Trial) {
-    return topics.createTopics(this.cluster, list, settings);
+    return topics.createTopics(this.#cluster, list, settings);
   }
 
   /** One topic; rejects where it is refused. */
@@ -29,7 +29,7 @@ export class Admin {
   }
 
   deleteTopics(names: readonly string[], settings?: Settings) {
-    return topics.deleteTopics(this.cluster, names, settings);
+    return topics.deleteTopics(this.#cluster, names, settings);
   }
 
   /** One topic; rejects where it is refused. */
@@ -38,59 +38,59 @@ export class Admin {
   }
 
   createPartitions(list: readonly topics.MorePartitions[], settings?: Trial) {
-    return topics.createPartitions(this.cluster, list, settings);
+    return topics.createPartitions(this.#cluster, list, settings);
   }
 
   listTopics(settings?: Settings) {
-    return topics.listTopics(this.cluster, settings);
+    return topics.listTopics(this.#cluster, settings);
   }
 
   describeTopics(names: readonly string[], settings?: Settings) {
-    return topics.describeTopics(this.cluster, names, settings);
+    return topics.describeTopics(this.#cluster, names, settings);
   }
 
   describeConfigs(
     resources: readonly (configs.ConfigResource & { readonly options?: readonly string[] })[],
     settings?: configs.DescribeConfigsSettings,
   ) {
-    return configs.describeConfigs(this.cluster, resources, settings);
+    return configs.describeConfigs(this.#cluster, resources, settings);
   }
 
   alterConfigs(changes: readonly configs.ConfigChange[], settings?: Trial) {
-    return configs.alterConfigs(this.cluster, changes, settings);
+    return configs.alterConfigs(this.#cluster, changes, settings);
   }
 
   listConfigResources(types?: readonly configs.ResourceType[], settings?: Settings) {
-    return configs.listConfigResources(this.cluster, types, settings);
+    return configs.listConfigResources(this.#cluster, types, settings);
   }
 
   deleteRecords(list: readonly partitions.DeleteRecordsBefore[], settings?: Settings) {
-    return partitions.deleteRecords(this.cluster, list, settings);
+    return partitions.deleteRecords(this.#cluster, list, settings);
   }
 
   describeProducers(list: readonly TopicPartition[], settings?: Settings) {
-    return partitions.describeProducers(this.cluster, list, settings);
+    return partitions.describeProducers(this.#cluster, list, settings);
   }
 
   offsetsForLeaderEpochs(list: readonly (TopicPartition & { readonly leaderEpoch: number })[], settings?: Settings) {
-    return partitions.offsetsForLeaderEpochs(this.cluster, list, settings);
+    return partitions.offsetsForLeaderEpochs(this.#cluster, list, settings);
   }
 
   listOffsets(questions: readonly OffsetQuestion[], options?: ListOffsetsOptions) {
-    return listOffsets(this.cluster, questions, options);
+    return listOffsets(this.#cluster, questions, options);
   }
 
   describeCluster(settings?: Settings) {
-    return brokers.describeCluster(this.cluster, settings);
+    return brokers.describeCluster(this.#cluster, settings);
   }
 
   describeVersions(settings?: Settings) {
-    return brokers.describeVersions(this.cluster, settings);
+    return brokers.describeVersions(this.#cluster, settings);
   }
 
   describeLogDirectories(
     settings?: Settings & { readonly brokers?: readonly BrokerId[]; readonly topics?: readonly string[] },
   ) {
-    return brokers.describeLogDirectories(this.cluster, settings);
+    return brokers.describeLogDirectories(this.#cluster, settings);
   }
 }

@@ -19,41 +19,41 @@ export class FetchedBatch {
   readonly highWatermark: Offset;
   /** Size of the batch on the wire. */
   readonly byteLength: number;
-  private readonly bytes: Buffer;
-  private readonly at: number;
-  private readonly window: OffsetWindow;
-  private readonly maxUncompressedBytes: number | undefined;
+  readonly #bytes: Buffer;
+  readonly #at: number;
+  readonly #window: OffsetWindow;
+  readonly #maxUncompressedBytes: number | undefined;
 
   constructor(source: TopicPartition & FetchedBytes, at: number, byteLength: number, window: OffsetWindow) {
     this.topic = source.topic;
     this.partition = source.partition;
     this.highWatermark = source.highWatermark;
-    this.maxUncompressedBytes = source.maxUncompressedBytes;
-    this.bytes = source.bytes;
-    this.at = at;
+    this.#maxUncompressedBytes = source.maxUncompressedBytes;
+    this.#bytes = source.bytes;
+    this.#at = at;
     this.byteLength = byteLength;
-    this.window = window;
+    this.#window = window;
   }
 
   get baseOffset(): Offset {
-    return batch.baseOffset(this.bytes, this.at);
+    return batch.baseOffset(this.#bytes, this.#at);
   }
 
   get lastOffset(): Offset {
-    return batch.lastOffset(this.bytes, this.at);
+    return batch.lastOffset(this.#bytes, this.#at);
   }
 
   /** Records in the batch, among them those outside of what was asked for. */
   get recordCount(): number {
-    return batch.recordCount(this.bytes, this.at);
+    return batch.recordCount(this.#bytes, this.#at);
   }
 
   get leaderEpoch(): LeaderEpoch {
-    return batch.leaderEpoch(this.bytes, this.at);
+    return batch.leaderEpoch(this.#bytes, this.#at);
   }
 
   get codec(): number {
-    return batch.codecOf(batch.attributes(this.bytes, this.at));
+    return batch.codecOf(batch.attributes(this.#bytes, this.#at));
   }
 
   /**
@@ -61,12 +61,12 @@ export class FetchedBatch {
    * CorruptRecords, also from the cursor's `next`.
    */
   cursor(): RecordCursor {
-    return openRecords(this.bytes, this.at, { maxUncompressedBytes: this.maxUncompressedBytes });
+    return openRecords(this.#bytes, this.#at, { maxUncompressedBytes: this.#maxUncompressedBytes });
   }
 
   /** Whether a record of this batch was asked for. */
   wants(offset: Offset): boolean {
-    return offset >= this.window.from && offset < this.window.before;
+    return offset >= this.#window.from && offset < this.#window.before;
   }
 
   /** The records that were asked for, as objects. Throws CorruptRecords. */
@@ -139,21 +139,21 @@ export function splitFetch(source: TopicPartition & FetchedBytes, window: Offset
 
 /** Walks along with the batches of one fetch and knows which producers have an aborted transaction open. */
 class AbortedProducers {
-  private readonly coming: AbortedTransaction[];
-  private readonly open = new Set<number>();
+  readonly #coming: AbortedTransaction[];
+  readonly #open = new Set<number>();
 
   constructor(transactions: readonly AbortedTransaction[]) {
-    this.coming = [...transactions].sort((left, right) => left.firstOffset - right.firstOffset);
+    this.#coming = [...transactions].sort((left, right) => left.firstOffset - right.firstOffset);
   }
 
   /** Whether the reader must not see the batch: a control batch, or one of an aborted transaction. */
   hides(bytes: Buffer, at: number): boolean {
     const bits = batch.attributes(bytes, at);
     const last = batch.lastOffset(bytes, at);
-    while (this.coming.length > 0 && this.coming[0]!.firstOffset <= last)
-      this.open.add(this.coming.shift()!.producerId);
-    if (!batch.isControl(bits)) return batch.isTransactional(bits) && this.open.has(batch.producerId(bytes, at));
-    if (isAbortMarker(bytes, at)) this.open.delete(batch.producerId(bytes, at));
+    while (this.#coming.length > 0 && this.#coming[0]!.firstOffset <= last)
+      this.#open.add(this.#coming.shift()!.producerId);
+    if (!batch.isControl(bits)) return batch.isTransactional(bits) && this.#open.has(batch.producerId(bytes, at));
+    if (isAbortMarker(bytes, at)) this.#open.delete(batch.producerId(bytes, at));
     return true;
   }
 }

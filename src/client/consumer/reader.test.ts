@@ -27,8 +27,8 @@ class ScriptedRecords {
       for (let index = 0; index < batchesEach; index++) this.append(partition);
     }
     broker.topics = [{ name: 'orders', topicId: TOPIC_ID, leaders: this.batches.map(() => broker.nodeId) }];
-    this.serveOffsets(broker);
-    this.serveFetches(broker);
+    this.#serveOffsets(broker);
+    this.#serveFetches(broker);
   }
 
   append(partition: number): void {
@@ -46,7 +46,7 @@ class ScriptedRecords {
     return this.batches[partition]!.length * 3;
   }
 
-  private serveOffsets(broker: ScriptedBroker): void {
+  #serveOffsets(broker: ScriptedBroker): void {
     const offsetAt = (partition: number, timestamp: number): number => {
       if (timestamp === -2) return this.start;
       if (timestamp === -1) return this.end(partition);
@@ -65,14 +65,14 @@ class ScriptedRecords {
     }));
   }
 
-  private serveFetches(broker: ScriptedBroker): void {
+  #serveFetches(broker: ScriptedBroker): void {
     broker.serve(fetch, async ({ topics, maxWaitMs }) => {
       const responses = topics.map(({ topicId, partitions }) => ({
         topicId,
         topic: 'orders',
         partitions: partitions.map(({ partition, fetchOffset, partitionMaxBytes }) => {
           this.largestRequest = Math.max(this.largestRequest, partitions.length);
-          return this.answer(partition, fetchOffset, partitionMaxBytes);
+          return this.#answer(partition, fetchOffset, partitionMaxBytes);
         }),
       }));
       const empty = responses.every(({ partitions }) => partitions.every(({ records }) => records.length === 0));
@@ -81,7 +81,7 @@ class ScriptedRecords {
     });
   }
 
-  private answer(partitionIndex: number, offset: number, maxBytes: number) {
+  #answer(partitionIndex: number, offset: number, maxBytes: number) {
     const highWatermark = this.end(partitionIndex);
     const about = { partitionIndex, highWatermark, preferredReadReplica: -1, abortedTransactions: null };
     const refusal = this.refusals.shift();

@@ -14,16 +14,16 @@ import { type ReadPosition, readPosition } from './read-position.ts';
 import { resolveBounds } from './start-position.ts';
 
 export class PartitionReader implements AsyncIterable<ConsumedRecord>, AsyncDisposable {
-  private readonly fetcher: Fetcher;
-  private readonly positions: readonly ReadPosition[];
-  private readonly detach: () => void;
+  readonly #fetcher: Fetcher;
+  readonly #positions: readonly ReadPosition[];
+  readonly #detach: () => void;
 
   private constructor(fetcher: Fetcher, positions: readonly ReadPosition[], signal: AbortSignal | undefined) {
-    this.fetcher = fetcher;
-    this.positions = positions;
+    this.#fetcher = fetcher;
+    this.#positions = positions;
     const onAbort = (): void => fetcher.stop(aborted(signal!));
     signal?.addEventListener('abort', onAbort, { once: true });
-    this.detach = () => signal?.removeEventListener('abort', onAbort);
+    this.#detach = () => signal?.removeEventListener('abort', onAbort);
   }
 
   /** Finds the partitions and where to begin. The cluster is shared and stays open when the reader is closed. */
@@ -44,7 +44,7 @@ export class PartitionReader implements AsyncIterable<ConsumedRecord>, AsyncDisp
 
   /** The partitions with the offset that is fetched next and the end as last heard of (-1 before the first answer). */
   progress(): readonly (TopicPartition & { readonly next: Offset; readonly highWatermark: Offset })[] {
-    return this.positions.map(({ topic, partition, next, highWatermark }) => ({
+    return this.#positions.map(({ topic, partition, next, highWatermark }) => ({
       topic,
       partition,
       next,
@@ -55,7 +55,7 @@ export class PartitionReader implements AsyncIterable<ConsumedRecord>, AsyncDisp
   /** Batches in the order of arrival; those of one partition by offset. Rejects with a SluiceError. */
   async *batches(): AsyncGenerator<FetchedBatch, void, void> {
     try {
-      for (let batch = await this.fetcher.next(); batch !== undefined; batch = await this.fetcher.next()) yield batch;
+      for (let batch = await this.#fetcher.next(); batch !== undefined; batch = await this.#fetcher.next()) yield batch;
     } finally {
       await this.close();
     }
@@ -74,8 +74,8 @@ export class PartitionReader implements AsyncIterable<ConsumedRecord>, AsyncDisp
 
   /** Ends reading; an iteration under way ends as if all were read. */
   async close(): Promise<void> {
-    this.detach();
-    this.fetcher.stop();
+    this.#detach();
+    this.#fetcher.stop();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

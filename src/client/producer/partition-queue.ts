@@ -23,13 +23,13 @@ export class PartitionQueue {
    * Else later batches could push it out of the broker's short memory, and one that was written after all would be
    * written twice.
    */
-  private recovering = false;
-  private readonly options: ResolvedProducerOptions;
+  #recovering = false;
+  readonly #options: ResolvedProducerOptions;
 
   constructor(topic: string, partition: number, options: ResolvedProducerOptions) {
     this.topic = topic;
     this.partition = partition;
-    this.options = options;
+    this.#options = options;
   }
 
   get idle(): boolean {
@@ -39,8 +39,8 @@ export class PartitionQueue {
   /** The batch that takes a record of at most `recordBytes`: the open one, or a new one where that is full. */
   openBatch(recordBytes: number, nowMs: number): PendingBatch {
     const last = this.waiting.at(-1);
-    if (last?.open && last.bytes + recordBytes <= Math.max(this.options.batchBytes, recordBytes)) return last;
-    const batch = new PendingBatch(nowMs, Math.max(this.options.batchBytes, recordBytes));
+    if (last?.open && last.bytes + recordBytes <= Math.max(this.#options.batchBytes, recordBytes)) return last;
+    const batch = new PendingBatch(nowMs, Math.max(this.#options.batchBytes, recordBytes));
     this.waiting.push(batch);
     return batch;
   }
@@ -48,21 +48,21 @@ export class PartitionQueue {
   /** When the next batch may be sent: 0 for now, Infinity where there is none or one must come back first. */
   readyAtMs(flushing: boolean): number {
     const first = this.waiting[0];
-    if (first === undefined || this.blocked) return Infinity;
-    const full = !first.open || this.waiting.length > 1 || first.bytes >= this.options.batchBytes;
-    const fullAtMs = full || flushing ? 0 : first.openedAtMs + this.options.lingerMs;
+    if (first === undefined || this.#blocked) return Infinity;
+    const full = !first.open || this.waiting.length > 1 || first.bytes >= this.#options.batchBytes;
+    const fullAtMs = full || flushing ? 0 : first.openedAtMs + this.#options.lingerMs;
     return Math.max(fullAtMs, this.notBeforeMs);
   }
 
-  private get blocked(): boolean {
+  get #blocked(): boolean {
     if (this.inFlight.size === 0) return false;
-    return this.recovering || !this.options.idempotent || this.waiting[0]!.sent;
+    return this.#recovering || !this.#options.idempotent || this.waiting[0]!.sent;
   }
 
   /** Takes the next batch for sending. */
   take(): PendingBatch {
     const batch = this.waiting.shift()!;
-    this.recovering = batch.sent;
+    this.#recovering = batch.sent;
     batch.sent = true;
     this.inFlight.add(batch);
     return batch;
@@ -78,7 +78,7 @@ export class PartitionQueue {
   /** Puts a batch that failed back in front of all later ones. */
   giveBack(batch: PendingBatch): void {
     this.inFlight.delete(batch);
-    this.recovering = true;
+    this.#recovering = true;
     const order = batch.baseSequence;
     let place = 0;
     if (order !== NO_SEQUENCE) {

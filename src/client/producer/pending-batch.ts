@@ -34,28 +34,28 @@ export class PendingBatch {
   outcome: BatchOutcome | undefined;
   /** Records whose producer waits for no promise; their failure is told by `flush`. */
   unwatched = 0;
-  private writer: BatchWriter | undefined;
-  private finished: Buffer | undefined;
-  private recordCount = 0;
-  private settledPromise: Promise<BatchOutcome> | undefined;
-  private resolveSettled: ((outcome: BatchOutcome) => void) | undefined;
+  #writer: BatchWriter | undefined;
+  #finished: Buffer | undefined;
+  #recordCount = 0;
+  #settledPromise: Promise<BatchOutcome> | undefined;
+  #resolveSettled: ((outcome: BatchOutcome) => void) | undefined;
 
   constructor(nowMs: number, capacityBytes: number) {
     this.openedAtMs = nowMs;
-    this.writer = new BatchWriter({ capacityBytes });
+    this.#writer = new BatchWriter({ capacityBytes });
   }
 
   get count(): number {
-    return this.recordCount;
+    return this.#recordCount;
   }
 
   get open(): boolean {
-    return this.writer !== undefined;
+    return this.#writer !== undefined;
   }
 
   /** Size so far: before compression while it is open, on the wire afterwards. */
   get bytes(): number {
-    return this.writer?.bytes ?? this.finished!.length;
+    return this.#writer?.bytes ?? this.#finished!.length;
   }
 
   /** Adds a record; returns its place in the batch. */
@@ -65,41 +65,41 @@ export class PendingBatch {
     value: Uint8Array | null,
     headers: readonly NewHeader[] | undefined,
   ): number {
-    assert(this.writer !== undefined, 'only an open batch takes records');
-    this.writer.append(timestamp, key, value, headers);
-    return this.recordCount++;
+    assert(this.#writer !== undefined, 'only an open batch takes records');
+    this.#writer.append(timestamp, key, value, headers);
+    return this.#recordCount++;
   }
 
   /** The bytes to send. The first call closes and compresses the batch. */
   finish(options: { readonly codec: number; readonly level: number | undefined }): Buffer {
-    if (this.finished === undefined) {
-      this.finished = this.writer!.finish(options);
-      this.writer = undefined;
+    if (this.#finished === undefined) {
+      this.#finished = this.#writer!.finish(options);
+      this.#writer = undefined;
     }
-    return this.finished;
+    return this.#finished;
   }
 
   /** Gives a closed batch its producer and its place in that producer's sequence. */
   stamp(identity: ProducerIdentity, baseSequence: number): void {
-    assert(this.finished !== undefined, 'only a closed batch has a sequence');
+    assert(this.#finished !== undefined, 'only a closed batch has a sequence');
     this.baseSequence = baseSequence;
-    stampProducer(this.finished, 0, { ...identity, baseSequence });
+    stampProducer(this.#finished, 0, { ...identity, baseSequence });
   }
 
   settle(outcome: BatchOutcome): void {
     assert(this.outcome === undefined, 'a batch is settled once');
     this.outcome = outcome;
-    this.finished = undefined;
-    this.writer = undefined;
-    this.resolveSettled?.(outcome);
+    this.#finished = undefined;
+    this.#writer = undefined;
+    this.#resolveSettled?.(outcome);
   }
 
   /** Resolves, never rejects, when the batch is settled. Made on demand: most batches need one, most records none. */
   settled(): Promise<BatchOutcome> {
-    this.settledPromise ??= new Promise((resolve) => {
-      if (this.outcome === undefined) this.resolveSettled = resolve;
+    this.#settledPromise ??= new Promise((resolve) => {
+      if (this.outcome === undefined) this.#resolveSettled = resolve;
       else resolve(this.outcome);
     });
-    return this.settledPromise;
+    return this.#settledPromise;
   }
 }

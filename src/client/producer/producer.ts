@@ -71,36 +71,39 @@ interface Outlet {
 const MOST_OVERFILL = 4;
 
 export class Producer implements AsyncDisposable {
-  private readonly cluster: Cluster;
-  private readonly options: ResolvedProducerOptions;
-  private readonly sender: Sender;
-  private readonly partitioner: Partitioner;
-  private readonly outlets = new Map<string, Outlet>();
-  private readonly waitingForRoom: (() => void)[] = [];
-  private bufferedBytes = 0;
-  private acknowledgedRecords = 0;
-  private failedRecords = 0;
-  private firstUnwatchedFailure: SluiceError | undefined;
-  private closed = false;
+  readonly #cluster: Cluster;
+  readonly #options: ResolvedProducerOptions;
+  readonly #sender: Sender;
+  readonly #partitioner: Partitioner;
+  readonly #outlets = new Map<string, Outlet>();
+  readonly #waitingForRoom: (() => void)[] = [];
+  #bufferedBytes = 0;
+  #acknowledgedRecords = 0;
+  #failedRecords = 0;
+  #firstUnwatchedFailure: SluiceError | undefined;
+  #closed = false;
 
   /** The cluster is shared and stays open when the producer is closed. */
   constructor(cluster: Cluster, options: ProducerOptions = {}) {
-    this.cluster = cluster;
-    this.options = resolveProducerOptions(options);
-    this.partitioner = choosePartitioner(
-      this.options.partitioner,
+    this.#cluster = cluster;
+    this.#options = resolveProducerOptions(options);
+    this.#partitioner = choosePartitioner(
+      this.#options.partitioner,
       cluster.dependencies.random,
-      this.options.batchBytes,
+      this.#options.batchBytes,
     );
-    this.sender = new Sender(cluster, this.options, (batch, outcome) => this.onSettled(batch, outcome));
-    this.sender.onRenewed = () => {
-      for (const { queues } of this.outlets.values()) for (const queue of queues) if (queue) queue.nextSequence = 0;
+    this.#sender = new Sender(cluster, this.#options, (batch, outcome) => this.#onSettled(batch, outcome));
+    this.#sender.onRenewed = () => {
+      for (const { queues } of this.#outlets.values()) for (const queue of queues) if (queue) queue.nextSequence = 0;
     };
   }
 
   get totals(): ProducerTotals {
-    const { acknowledgedRecords, failedRecords, bufferedBytes } = this;
-    return { acknowledgedRecords, failedRecords, bufferedBytes };
+    return {
+      acknowledgedRecords: this.#acknowledgedRecords,
+      failedRecords: this.#failedRecords,
+      bufferedBytes: this.#bufferedBytes,
+    };
   }
 
   /**
@@ -108,9 +111,9 @@ export class Producer implements AsyncDisposable {
    * a SluiceError: DELIVERY_TIMED_OUT, RECORD_TOO_LARGE, or the broker's refusal.
    */
   async send(record: ProducerRecord): Promise<Receipt> {
-    if (this.bufferedBytes >= this.options.bufferBytes || this.waitingForRoom.length > 0) await this.room();
-    const bytes = this.admit(record);
-    const { batch, index, partition, timestamp } = await this.accept(record, bytes);
+    if (this.#bufferedBytes >= this.#options.bufferBytes || this.#waitingForRoom.length > 0) await this.#room();
+    const bytes = this.#admit(record);
+    const { batch, index, partition, timestamp } = await this.#accept(record, bytes);
     const outcome = await batch.settled();
     if (!outcome.ok) throw outcome.error;
     const offset = outcome.baseOffset < 0 ? -1 : outcome.baseOffset + index;
@@ -123,16 +126,16 @@ export class Producer implements AsyncDisposable {
    * next one. Whether it arrived is told by `flush`. Throws RECORD_TOO_LARGE and BUFFER_FULL.
    */
   write(record: ProducerRecord): boolean {
-    const bytes = this.admit(record);
-    const outlet = this.outlet(record.topic);
+    const bytes = this.#admit(record);
+    const outlet = this.#outlet(record.topic);
     if (outlet.view === undefined) outlet.early.push({ record, bytes, accepted: undefined, failed: undefined });
-    else this.append(outlet, outlet.view, record, bytes).batch.unwatched++;
-    return this.bufferedBytes < this.options.bufferBytes;
+    else this.#append(outlet, outlet.view, record, bytes).batch.unwatched++;
+    return this.#bufferedBytes < this.#options.bufferBytes;
   }
 
   /** Resolves as soon as there is room in the buffer. */
   drained(): Promise<void> {
-    return this.bufferedBytes < this.options.bufferBytes ? Promise.resolve() : this.room();
+    return this.#bufferedBytes < this.#options.bufferBytes ? Promise.resolve() : this.#room();
   }
 
   /**
@@ -140,28 +143,28 @@ export class Producer implements AsyncDisposable {
    * failed. Rejects with the first failure of a written record since the last flush.
    */
   async flush(): Promise<void> {
-    this.sender.flushing++;
+    this.#sender.flushing++;
     try {
-      for (const { loading } of this.outlets.values()) await loading;
-      const pending = this.sender.pending().map((batch) => batch.settled());
-      this.sender.poke();
+      for (const { loading } of this.#outlets.values()) await loading;
+      const pending = this.#sender.pending().map((batch) => batch.settled());
+      this.#sender.poke();
       await Promise.all(pending);
     } finally {
-      this.sender.flushing--;
+      this.#sender.flushing--;
     }
-    const failure = this.firstUnwatchedFailure;
-    this.firstUnwatchedFailure = undefined;
+    const failure = this.#firstUnwatchedFailure;
+    this.#firstUnwatchedFailure = undefined;
     if (failure !== undefined) throw failure;
   }
 
   /** Flushes and takes no more records. Rejects as `flush` does, closed all the same. */
   async close(): Promise<void> {
-    if (this.closed) return;
+    if (this.#closed) return;
     try {
       await this.flush();
     } finally {
-      this.closed = true;
-      this.sender.failAll(clientClosed());
+      this.#closed = true;
+      this.#sender.failAll(clientClosed());
     }
   }
 
@@ -170,46 +173,46 @@ export class Producer implements AsyncDisposable {
   }
 
   /** Checks that a record may come in and charges the buffer for it. */
-  private admit(record: ProducerRecord): number {
-    if (this.closed || this.cluster.closing.aborted) throw clientClosed();
+  #admit(record: ProducerRecord): number {
+    if (this.#closed || this.#cluster.closing.aborted) throw clientClosed();
     const bytes = recordBytes(record);
-    if (bytes + BATCH_HEADER_BYTES > this.options.maxRequestBytes) {
-      const message = `a record of ${bytes} bytes does not fit a request of ${this.options.maxRequestBytes}`;
+    if (bytes + BATCH_HEADER_BYTES > this.#options.maxRequestBytes) {
+      const message = `a record of ${bytes} bytes does not fit a request of ${this.#options.maxRequestBytes}`;
       throw new SluiceError('RECORD_TOO_LARGE', message, { remedy: 'Send smaller records, or raise maxRequestBytes.' });
     }
-    if (this.bufferedBytes > this.options.bufferBytes * MOST_OVERFILL) {
-      const message = `${this.bufferedBytes} bytes wait to be acknowledged`;
+    if (this.#bufferedBytes > this.#options.bufferBytes * MOST_OVERFILL) {
+      const message = `${this.#bufferedBytes} bytes wait to be acknowledged`;
       throw new SluiceError('BUFFER_FULL', message, {
         retriable: true,
         remedy: 'Await drained() when write() returns false.',
       });
     }
-    this.bufferedBytes += bytes;
+    this.#bufferedBytes += bytes;
     return bytes;
   }
 
-  private accept(record: ProducerRecord, bytes: number): Accepted | Promise<Accepted> {
-    const outlet = this.outlet(record.topic);
-    if (outlet.view !== undefined) return this.append(outlet, outlet.view, record, bytes);
+  #accept(record: ProducerRecord, bytes: number): Accepted | Promise<Accepted> {
+    const outlet = this.#outlet(record.topic);
+    if (outlet.view !== undefined) return this.#append(outlet, outlet.view, record, bytes);
     return new Promise((accepted, failed) => {
       outlet.early.push({ record, bytes, accepted, failed });
     });
   }
 
-  private append(outlet: Outlet, view: TopicView, record: ProducerRecord, bytes: number): Accepted {
+  #append(outlet: Outlet, view: TopicView, record: ProducerRecord, bytes: number): Accepted {
     const key = toBytes(record.key ?? null);
     const value = toBytes(record.value);
     // A newer view may have more partitions; where there is none the old one still tells how many there were.
-    const topic = this.cluster.knownTopic(record.topic) ?? view;
+    const topic = this.#cluster.knownTopic(record.topic) ?? view;
     outlet.view = topic;
-    const partition = record.partition ?? this.partitioner(topic, key, value);
+    const partition = record.partition ?? this.#partitioner(topic, key, value);
     if (topic.partitions[partition] === undefined) {
-      this.release(bytes);
+      this.#release(bytes);
       throw refusedForGood(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `${record.topic}-${partition}`);
     }
-    outlet.queues[partition] ??= new PartitionQueue(record.topic, partition, this.options);
+    outlet.queues[partition] ??= new PartitionQueue(record.topic, partition, this.#options);
     const queue = outlet.queues[partition];
-    const { clock } = this.cluster.dependencies;
+    const { clock } = this.#cluster.dependencies;
     const timestamp = record.timestamp ?? clock.wallMs();
     const wasWaiting = queue.waiting.length;
     const batch = queue.openBatch(bytes, clock.monotonicMs());
@@ -221,71 +224,71 @@ export class Producer implements AsyncDisposable {
     );
     batch.chargedBytes += bytes;
     // Only what changes when something may be sent wakes the sender: a first batch, a batch that got full.
-    if (queue.waiting.length !== wasWaiting || batch.bytes >= this.options.batchBytes) this.sender.enqueue(queue);
+    if (queue.waiting.length !== wasWaiting || batch.bytes >= this.#options.batchBytes) this.#sender.enqueue(queue);
     return { batch, index, partition, timestamp };
   }
 
-  private outlet(topic: string): Outlet {
-    let outlet = this.outlets.get(topic);
+  #outlet(topic: string): Outlet {
+    let outlet = this.#outlets.get(topic);
     if (outlet === undefined) {
       outlet = { view: undefined, loading: undefined, early: [], queues: [] };
-      this.outlets.set(topic, outlet);
+      this.#outlets.set(topic, outlet);
     }
-    if (outlet.view === undefined) outlet.loading ??= this.load(topic, outlet);
+    if (outlet.view === undefined) outlet.loading ??= this.#load(topic, outlet);
     return outlet;
   }
 
   /** Looks the topic up and then lets the records in that came before it was known, in their order. */
-  private async load(topic: string, outlet: Outlet): Promise<void> {
+  async #load(topic: string, outlet: Outlet): Promise<void> {
     try {
-      const view = await this.cluster.topic(topic, { create: this.options.createTopics });
+      const view = await this.#cluster.topic(topic, { create: this.#options.createTopics });
       outlet.view = view;
-      for (const early of outlet.early.splice(0)) this.acceptEarly(outlet, view, early);
+      for (const early of outlet.early.splice(0)) this.#acceptEarly(outlet, view, early);
     } catch (error) {
       for (const early of outlet.early.splice(0)) {
-        this.release(early.bytes);
-        this.failEarly(early, error as SluiceError);
+        this.#release(early.bytes);
+        this.#failEarly(early, error as SluiceError);
       }
     } finally {
       outlet.loading = undefined;
     }
   }
 
-  private acceptEarly(outlet: Outlet, view: TopicView, early: EarlyRecord): void {
+  #acceptEarly(outlet: Outlet, view: TopicView, early: EarlyRecord): void {
     const { record, bytes, accepted } = early;
     try {
-      const place = this.append(outlet, view, record, bytes);
+      const place = this.#append(outlet, view, record, bytes);
       if (accepted === undefined) place.batch.unwatched++;
       else accepted(place);
     } catch (error) {
-      this.failEarly(early, error as SluiceError);
+      this.#failEarly(early, error as SluiceError);
     }
   }
 
-  private failEarly({ failed }: EarlyRecord, error: SluiceError): void {
-    this.failedRecords++;
-    if (failed === undefined) this.firstUnwatchedFailure ??= error;
+  #failEarly({ failed }: EarlyRecord, error: SluiceError): void {
+    this.#failedRecords++;
+    if (failed === undefined) this.#firstUnwatchedFailure ??= error;
     else failed(error);
   }
 
-  private room(): Promise<void> {
-    return new Promise((resolve) => this.waitingForRoom.push(resolve));
+  #room(): Promise<void> {
+    return new Promise((resolve) => this.#waitingForRoom.push(resolve));
   }
 
-  private onSettled(batch: PendingBatch, outcome: BatchOutcome): void {
+  #onSettled(batch: PendingBatch, outcome: BatchOutcome): void {
     if (outcome.ok) {
-      this.acknowledgedRecords += batch.count;
+      this.#acknowledgedRecords += batch.count;
     } else {
-      this.failedRecords += batch.count;
-      if (batch.unwatched > 0) this.firstUnwatchedFailure ??= outcome.error;
+      this.#failedRecords += batch.count;
+      if (batch.unwatched > 0) this.#firstUnwatchedFailure ??= outcome.error;
     }
-    this.release(batch.chargedBytes);
+    this.#release(batch.chargedBytes);
   }
 
-  private release(bytes: number): void {
-    this.bufferedBytes -= bytes;
-    if (this.bufferedBytes >= this.options.bufferBytes) return;
-    for (const resolve of this.waitingForRoom.splice(0)) resolve();
+  #release(bytes: number): void {
+    this.#bufferedBytes -= bytes;
+    if (this.#bufferedBytes >= this.#options.bufferBytes) return;
+    for (const resolve of this.#waitingForRoom.splice(0)) resolve();
   }
 }
 

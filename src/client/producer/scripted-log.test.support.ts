@@ -35,15 +35,15 @@ export class ScriptedLog {
   readonly batchCounts: number[][];
   readonly codecs = new Set<number>();
   mishap: () => Mishap = () => 'none';
-  private readonly producers: Map<number, Seen>[];
-  private nextProducerId = 1000;
+  readonly #producers: Map<number, Seen>[];
+  #nextProducerId = 1000;
 
   constructor(broker: ScriptedBroker, partitions: number) {
     this.partitions = Array.from({ length: partitions }, () => []);
     this.batchCounts = Array.from({ length: partitions }, () => []);
-    this.producers = Array.from({ length: partitions }, () => new Map());
+    this.#producers = Array.from({ length: partitions }, () => new Map());
     broker.topics = [{ name: 'orders', leaders: Array.from({ length: partitions }, () => broker.nodeId) }];
-    broker.serve(initProducerId, () => ({ errorCode: 0, producerId: this.nextProducerId++, producerEpoch: 0 }));
+    broker.serve(initProducerId, () => ({ errorCode: 0, producerId: this.#nextProducerId++, producerEpoch: 0 }));
     broker.serve(produce, ({ topicData, acks }) => {
       const mishap = this.mishap();
       if (mishap === 'lost before') return 'close';
@@ -53,7 +53,7 @@ export class ScriptedLog {
         partitionResponses: partitionData.map(({ index, records }) => ({
           index,
           recordErrors: [],
-          ...this.append(index, records!, mishap),
+          ...this.#append(index, records!, mishap),
         })),
       }));
       if (acks === 0) return 'silence';
@@ -61,7 +61,7 @@ export class ScriptedLog {
     });
   }
 
-  private append(index: number, records: Buffer, mishap: Mishap): { errorCode: number; baseOffset: number } {
+  #append(index: number, records: Buffer, mishap: Mishap): { errorCode: number; baseOffset: number } {
     if (mishap === 'not leader') return { errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER, baseOffset: -1 };
     if (mishap === 'too few replicas') return { errorCode: ErrorCode.NOT_ENOUGH_REPLICAS, baseOffset: -1 };
     const valid = validateBatches(records, RULES);
@@ -69,7 +69,7 @@ export class ScriptedLog {
     const log = this.partitions[index]!;
     const producerId = batch.producerId(records, 0);
     if (producerId !== batch.NO_PRODUCER_ID) {
-      const answer = this.checkSequence(index, records);
+      const answer = this.#checkSequence(index, records);
       if (answer !== undefined) return answer;
     }
     const baseOffset = log.length;
@@ -79,12 +79,12 @@ export class ScriptedLog {
     return { errorCode: 0, baseOffset };
   }
 
-  private checkSequence(index: number, records: Buffer): { errorCode: number; baseOffset: number } | undefined {
+  #checkSequence(index: number, records: Buffer): { errorCode: number; baseOffset: number } | undefined {
     const producerId = batch.producerId(records, 0);
     const epoch = batch.producerEpoch(records, 0);
     const first = batch.baseSequence(records, 0);
     const last = first + batch.recordCount(records, 0) - 1;
-    const producers = this.producers[index]!;
+    const producers = this.#producers[index]!;
     let seen = producers.get(producerId);
     if (seen === undefined || seen.epoch !== epoch) {
       if (first !== 0) return { errorCode: ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, baseOffset: -1 };
@@ -103,7 +103,7 @@ export class ScriptedLog {
 
   /** The broker forgets all producers, as after their state has expired. */
   forgetProducers(): void {
-    for (const each of this.producers) each.clear();
+    for (const each of this.#producers) each.clear();
   }
 }
 

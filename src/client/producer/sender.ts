@@ -54,151 +54,151 @@ const SOCKET_LOOK_MS = 2;
 export class Sender {
   /** Batches that are handed in count as full while this is above zero. */
   flushing = 0;
-  private readonly cluster: Cluster;
-  private readonly options: ResolvedProducerOptions;
-  private readonly onSettled: SettledListener;
+  readonly #cluster: Cluster;
+  readonly #options: ResolvedProducerOptions;
+  readonly #onSettled: SettledListener;
   /** Queues that have something to send or under way, in the order in which they get their turn. */
-  private readonly active = new Set<PartitionQueue>();
-  private readonly lanes = new Map<BrokerId, Lane>();
-  private readonly lookUps = new Set<string>();
-  private identity: ProducerIdentity | undefined;
-  private identityState: 'none' | 'asked' | 'valid' | 'spent' = 'none';
-  private identityNotBeforeMs = 0;
-  private poked = false;
-  private wake: { readonly atMs: number; readonly timer: Timer } | undefined;
+  readonly #active = new Set<PartitionQueue>();
+  readonly #lanes = new Map<BrokerId, Lane>();
+  readonly #lookUps = new Set<string>();
+  #identity: ProducerIdentity | undefined;
+  #identityState: 'none' | 'asked' | 'valid' | 'spent' = 'none';
+  #identityNotBeforeMs = 0;
+  #poked = false;
+  #wake: { readonly atMs: number; readonly timer: Timer } | undefined;
 
   constructor(cluster: Cluster, options: ResolvedProducerOptions, onSettled: SettledListener) {
-    this.cluster = cluster;
-    this.options = options;
-    this.onSettled = onSettled;
+    this.#cluster = cluster;
+    this.#options = options;
+    this.#onSettled = onSettled;
   }
 
   /** Every batch that is not settled. */
   pending(): PendingBatch[] {
-    return [...this.active].flatMap((queue) => [...queue.inFlight, ...queue.waiting]);
+    return [...this.#active].flatMap((queue) => [...queue.inFlight, ...queue.waiting]);
   }
 
   /** Takes notice of a queue that has something to send. */
   enqueue(queue: PartitionQueue): void {
-    this.active.add(queue);
+    this.#active.add(queue);
     this.poke();
   }
 
   poke(): void {
-    if (this.poked) return;
-    this.poked = true;
-    this.cluster.dependencies.clock.afterTurn(() => {
-      this.poked = false;
-      this.drain();
+    if (this.#poked) return;
+    this.#poked = true;
+    this.#cluster.dependencies.clock.afterTurn(() => {
+      this.#poked = false;
+      this.#drain();
     });
   }
 
   /** Ends all batches that have not been acknowledged with `error`. */
   failAll(error: SluiceError): void {
-    this.wake?.timer.cancel();
-    for (const queue of this.active) {
+    this.#wake?.timer.cancel();
+    for (const queue of this.#active) {
       for (const batch of [...queue.waiting.splice(0), ...queue.inFlight])
-        this.settle(queue, batch, { ok: false, error });
+        this.#settle(queue, batch, { ok: false, error });
     }
   }
 
-  private get nowMs(): number {
-    return this.cluster.dependencies.clock.monotonicMs();
+  get #nowMs(): number {
+    return this.#cluster.dependencies.clock.monotonicMs();
   }
 
-  private drain(): void {
-    if (this.cluster.closing.aborted) this.failAll(clientClosed());
-    const nowMs = this.nowMs;
-    this.expire(nowMs);
-    if (this.active.size === 0) return;
-    let wakeAtMs = this.nextExpiryMs();
-    if (this.hasIdentity(nowMs)) {
+  #drain(): void {
+    if (this.#cluster.closing.aborted) this.failAll(clientClosed());
+    const nowMs = this.#nowMs;
+    this.#expire(nowMs);
+    if (this.#active.size === 0) return;
+    let wakeAtMs = this.#nextExpiryMs();
+    if (this.#hasIdentity(nowMs)) {
       const parcelled = new Map<Lane, PartitionQueue[]>();
-      for (const queue of this.active) {
+      for (const queue of this.#active) {
         const readyAtMs = queue.readyAtMs(this.flushing > 0);
         if (readyAtMs > nowMs) wakeAtMs = Math.min(wakeAtMs, readyAtMs);
-        else this.address(queue, parcelled, nowMs);
+        else this.#address(queue, parcelled, nowMs);
       }
-      for (const [lane, queues] of parcelled) this.load(lane, queues);
-      for (const lane of this.lanes.values())
+      for (const [lane, queues] of parcelled) this.#load(lane, queues);
+      for (const lane of this.#lanes.values())
         if (lane.notBeforeMs > nowMs) wakeAtMs = Math.min(wakeAtMs, lane.notBeforeMs);
-    } else if (this.identityNotBeforeMs > nowMs) {
-      wakeAtMs = Math.min(wakeAtMs, this.identityNotBeforeMs);
+    } else if (this.#identityNotBeforeMs > nowMs) {
+      wakeAtMs = Math.min(wakeAtMs, this.#identityNotBeforeMs);
     }
-    this.wakeAt(wakeAtMs);
+    this.#wakeAt(wakeAtMs);
   }
 
   /** Finds the lane of a queue that is ready; where the leader is unknown or not connected, sets that in motion. */
-  private address(queue: PartitionQueue, parcelled: Map<Lane, PartitionQueue[]>, nowMs: number): void {
-    const leader = this.cluster.knownTopic(queue.topic)?.partitions[queue.partition]?.leader ?? -1;
+  #address(queue: PartitionQueue, parcelled: Map<Lane, PartitionQueue[]>, nowMs: number): void {
+    const leader = this.#cluster.knownTopic(queue.topic)?.partitions[queue.partition]?.leader ?? -1;
     if (leader < 0) {
-      this.lookUp(queue);
+      this.#lookUp(queue);
       return;
     }
-    let lane = this.lanes.get(leader);
+    let lane = this.#lanes.get(leader);
     if (lane === undefined) {
       lane = { leader, connection: undefined, opening: false, requests: 0, notBeforeMs: 0, failures: 0 };
-      this.lanes.set(leader, lane);
+      this.#lanes.set(leader, lane);
     }
     const queues = parcelled.get(lane);
-    if (lane.connection?.usable !== true) this.open(lane, nowMs);
+    if (lane.connection?.usable !== true) this.#open(lane, nowMs);
     else if (queues === undefined) parcelled.set(lane, [queue]);
     else queues.push(queue);
   }
 
   /** Fills requests for one broker until nothing is left or enough are under way. */
-  private load(lane: Lane, queues: readonly PartitionQueue[]): void {
+  #load(lane: Lane, queues: readonly PartitionQueue[]): void {
     let left = queues;
-    while (left.length > 0 && this.hasRoom(lane)) {
+    while (left.length > 0 && this.#hasRoom(lane)) {
       const parcels: Parcel[] = [];
       const postponed: PartitionQueue[] = [];
       let bytes = REQUEST_OVERHEAD_BYTES;
       for (const queue of left) {
-        if (parcels.length > 0 && bytes + queue.waiting[0]!.bytes > this.options.maxRequestBytes) {
+        if (parcels.length > 0 && bytes + queue.waiting[0]!.bytes > this.#options.maxRequestBytes) {
           postponed.push(queue);
           continue;
         }
-        const parcel = this.pack(queue);
+        const parcel = this.#pack(queue);
         bytes += parcel.bytes.length;
         parcels.push(parcel);
         // Who was served goes to the end, so that a busy partition does not starve the others.
-        this.active.delete(queue);
-        this.active.add(queue);
+        this.#active.delete(queue);
+        this.#active.add(queue);
       }
-      this.dispatch(lane, parcels);
-      for (const { queue } of parcels) if (queue.readyAtMs(this.flushing > 0) <= this.nowMs) postponed.push(queue);
+      this.#dispatch(lane, parcels);
+      for (const { queue } of parcels) if (queue.readyAtMs(this.flushing > 0) <= this.#nowMs) postponed.push(queue);
       left = postponed;
     }
   }
 
   /** Without acknowledgements the socket is the only thing that slows a producer down. */
-  private hasRoom(lane: Lane): boolean {
-    if (this.options.acks !== 0) return lane.requests < this.options.maxInFlight;
-    if (lane.connection!.queuedBytes < this.options.maxRequestBytes * this.options.maxInFlight) return true;
-    lane.notBeforeMs = this.nowMs + SOCKET_LOOK_MS;
+  #hasRoom(lane: Lane): boolean {
+    if (this.#options.acks !== 0) return lane.requests < this.#options.maxInFlight;
+    if (lane.connection!.queuedBytes < this.#options.maxRequestBytes * this.#options.maxInFlight) return true;
+    lane.notBeforeMs = this.#nowMs + SOCKET_LOOK_MS;
     return false;
   }
 
-  private pack(queue: PartitionQueue): Parcel {
+  #pack(queue: PartitionQueue): Parcel {
     const batch = queue.take();
-    const bytes = batch.finish({ codec: this.options.codec, level: this.options.compressionLevel });
-    if (this.identity !== undefined && batch.baseSequence === NO_SEQUENCE) {
-      batch.stamp(this.identity, queue.takeSequence(batch.count));
+    const bytes = batch.finish({ codec: this.#options.codec, level: this.#options.compressionLevel });
+    if (this.#identity !== undefined && batch.baseSequence === NO_SEQUENCE) {
+      batch.stamp(this.#identity, queue.takeSequence(batch.count));
     }
-    return { queue, batch, bytes, topic: this.cluster.knownTopic(queue.topic)! };
+    return { queue, batch, bytes, topic: this.#cluster.knownTopic(queue.topic)! };
   }
 
   /** Sends in this turn, so that requests leave in the order in which sequences were given out. */
-  private dispatch(lane: Lane, parcels: readonly Parcel[]): void {
+  #dispatch(lane: Lane, parcels: readonly Parcel[]): void {
     const connection = lane.connection!;
-    const body = produceBody(parcels, this.options);
+    const body = produceBody(parcels, this.#options);
     const options = { atMostVersion: mostProduceVersion(parcels) };
-    if (this.options.acks === 0) {
+    if (this.#options.acks === 0) {
       try {
         connection.send(produce, body, options);
-        for (const parcel of parcels) this.acknowledge(parcel, -1, -1);
+        for (const parcel of parcels) this.#acknowledge(parcel, -1, -1);
       } catch (error) {
-        this.lost(parcels, error);
+        this.#lost(parcels, error);
       }
       return;
     }
@@ -207,125 +207,125 @@ export class Sender {
       (answer) => {
         lane.requests--;
         lane.failures = 0;
-        this.receive(parcels, answer);
+        this.#receive(parcels, answer);
         this.poke();
       },
       (error: unknown) => {
         lane.requests--;
-        this.lost(parcels, error);
+        this.#lost(parcels, error);
         this.poke();
       },
     );
   }
 
   /** The request got no answer: the batches may have been written or not. */
-  private lost(parcels: readonly Parcel[], error: unknown): void {
+  #lost(parcels: readonly Parcel[], error: unknown): void {
     const failure = asSluiceError(error);
     for (const parcel of parcels) {
-      this.cluster.forgetTopic(parcel.queue.topic);
-      if (mayRetry(failure)) this.sendAgain(parcel);
-      else this.giveUp(parcel, failure);
+      this.#cluster.forgetTopic(parcel.queue.topic);
+      if (mayRetry(failure)) this.#sendAgain(parcel);
+      else this.#giveUp(parcel, failure);
     }
   }
 
-  private receive(parcels: readonly Parcel[], answer: ProduceAnswer): void {
+  #receive(parcels: readonly Parcel[], answer: ProduceAnswer): void {
     for (const parcel of parcels) {
       if (parcel.batch.outcome !== undefined) continue;
       const partition = answerFor(parcel, answer);
       if (partition === undefined) {
         const error = refusedBy(ErrorCode.UNKNOWN_SERVER_ERROR, placeOf(parcel.queue), 'the answer left it out');
-        this.giveUp(parcel, error);
+        this.#giveUp(parcel, error);
       } else if (partition.errorCode === ErrorCode.NONE) {
-        this.acknowledge(parcel, partition.baseOffset, partition.logAppendTimeMs);
+        this.#acknowledge(parcel, partition.baseOffset, partition.logAppendTimeMs);
       } else {
-        this.refused(parcel, partition);
+        this.#refused(parcel, partition);
       }
     }
   }
 
-  private refused(parcel: Parcel, answer: PartitionAnswer): void {
+  #refused(parcel: Parcel, answer: PartitionAnswer): void {
     const { queue, batch } = parcel;
     const code = answer.errorCode;
     if (code === ErrorCode.DUPLICATE_SEQUENCE_NUMBER) {
       // The broker has it already: an earlier attempt had come through and its answer was lost.
-      this.acknowledge(parcel, -1, -1);
-    } else if (this.identity !== undefined && isSequenceFault(code)) {
+      this.#acknowledge(parcel, -1, -1);
+    } else if (this.#identity !== undefined && isSequenceFault(code)) {
       // Behind a batch that failed this is only its echo; in front it means that the broker's memory and ours differ.
-      if (code !== ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER || !queue.hasEarlier(batch)) this.identityState = 'spent';
-      this.sendAgain(parcel);
+      if (code !== ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER || !queue.hasEarlier(batch)) this.#identityState = 'spent';
+      this.#sendAgain(parcel);
     } else if (isRetriable(code)) {
-      if (!isShortOfReplicas(code)) this.cluster.forgetTopic(queue.topic);
-      this.sendAgain(parcel);
+      if (!isShortOfReplicas(code)) this.#cluster.forgetTopic(queue.topic);
+      this.#sendAgain(parcel);
     } else {
-      this.giveUp(parcel, refusedBy(code, placeOf(queue), refusalText(answer)));
+      this.#giveUp(parcel, refusedBy(code, placeOf(queue), refusalText(answer)));
     }
   }
 
-  private sendAgain({ queue, batch }: Parcel): void {
+  #sendAgain({ queue, batch }: Parcel): void {
     if (batch.outcome !== undefined) return;
     queue.giveBack(batch);
     queue.failures++;
-    const { options, dependencies } = this.cluster;
-    queue.notBeforeMs = this.nowMs + backoffMs(options.backoff, queue.failures, dependencies.random);
+    const { options, dependencies } = this.#cluster;
+    queue.notBeforeMs = this.#nowMs + backoffMs(options.backoff, queue.failures, dependencies.random);
   }
 
-  private acknowledge({ queue, batch }: Parcel, baseOffset: number, appendTimestamp: number): void {
+  #acknowledge({ queue, batch }: Parcel, baseOffset: number, appendTimestamp: number): void {
     queue.failures = 0;
-    this.settle(queue, batch, { ok: true, baseOffset, appendTimestamp });
+    this.#settle(queue, batch, { ok: true, baseOffset, appendTimestamp });
   }
 
-  private giveUp({ queue, batch }: Parcel, error: SluiceError): void {
+  #giveUp({ queue, batch }: Parcel, error: SluiceError): void {
     if (batch.outcome !== undefined) return;
-    if (batch.baseSequence !== NO_SEQUENCE) this.identityState = 'spent';
-    this.settle(queue, batch, { ok: false, error });
+    if (batch.baseSequence !== NO_SEQUENCE) this.#identityState = 'spent';
+    this.#settle(queue, batch, { ok: false, error });
   }
 
-  private settle(queue: PartitionQueue, batch: PendingBatch, outcome: BatchOutcome): void {
+  #settle(queue: PartitionQueue, batch: PendingBatch, outcome: BatchOutcome): void {
     queue.inFlight.delete(batch);
-    if (queue.idle) this.active.delete(queue);
+    if (queue.idle) this.#active.delete(queue);
     if (batch.outcome !== undefined) return;
     batch.settle(outcome);
-    this.onSettled(batch, outcome);
+    this.#onSettled(batch, outcome);
   }
 
   /** Ends waiting batches whose time is up. What is under way ends with its request. */
-  private expire(nowMs: number): void {
-    const { deliveryTimeoutMs } = this.options;
-    for (const queue of this.active) {
+  #expire(nowMs: number): void {
+    const { deliveryTimeoutMs } = this.#options;
+    for (const queue of this.#active) {
       while (queue.waiting.length > 0 && queue.waiting[0]!.openedAtMs + deliveryTimeoutMs <= nowMs) {
         const batch = queue.waiting.shift()!;
         const message = `records for ${placeOf(queue)} were not acknowledged within ${deliveryTimeoutMs} ms`;
         const remedy = 'Check that the leader of the partition can be reached, or raise deliveryTimeoutMs.';
         const error = new SluiceError('DELIVERY_TIMED_OUT', message, { retriable: true, remedy });
-        if (batch.baseSequence !== NO_SEQUENCE) this.identityState = 'spent';
-        this.settle(queue, batch, { ok: false, error });
+        if (batch.baseSequence !== NO_SEQUENCE) this.#identityState = 'spent';
+        this.#settle(queue, batch, { ok: false, error });
       }
     }
   }
 
-  private nextExpiryMs(): number {
+  #nextExpiryMs(): number {
     let atMs = Infinity;
-    for (const queue of this.active) {
+    for (const queue of this.#active) {
       const first = queue.waiting[0];
-      if (first !== undefined) atMs = Math.min(atMs, first.openedAtMs + this.options.deliveryTimeoutMs);
+      if (first !== undefined) atMs = Math.min(atMs, first.openedAtMs + this.#options.deliveryTimeoutMs);
     }
     return atMs;
   }
 
   /** Whether batches may leave as far as the producer id is concerned; where not, sets that in motion. */
-  private hasIdentity(nowMs: number): boolean {
-    if (!this.options.idempotent || this.identityState === 'valid') return true;
-    if (this.identityState === 'asked' || this.identityNotBeforeMs > nowMs) return false;
-    for (const queue of this.active) if (queue.inFlight.size > 0) return false;
-    this.identityState = 'asked';
-    requestIdentity(this.cluster).then(
+  #hasIdentity(nowMs: number): boolean {
+    if (!this.#options.idempotent || this.#identityState === 'valid') return true;
+    if (this.#identityState === 'asked' || this.#identityNotBeforeMs > nowMs) return false;
+    for (const queue of this.#active) if (queue.inFlight.size > 0) return false;
+    this.#identityState = 'asked';
+    requestIdentity(this.#cluster).then(
       (identity) => {
-        this.renew(identity);
+        this.#renew(identity);
         this.poke();
       },
       (error: unknown) => {
-        this.identityState = 'none';
-        this.identityNotBeforeMs = this.nowMs + this.cluster.options.backoff.mostMs;
+        this.#identityState = 'none';
+        this.#identityNotBeforeMs = this.#nowMs + this.#cluster.options.backoff.mostMs;
         if (!mayRetry(error)) this.failAll(asSluiceError(error));
         this.poke();
       },
@@ -334,11 +334,11 @@ export class Sender {
   }
 
   /** Goes on under a new id: nothing is under way now, and all that waits is numbered from 0. */
-  private renew(identity: ProducerIdentity): void {
-    this.identity = identity;
-    this.identityState = 'valid';
+  #renew(identity: ProducerIdentity): void {
+    this.#identity = identity;
+    this.#identityState = 'valid';
     this.onRenewed?.();
-    for (const queue of this.active) {
+    for (const queue of this.#active) {
       for (const batch of queue.waiting) {
         if (batch.baseSequence !== NO_SEQUENCE) batch.stamp(identity, queue.takeSequence(batch.count));
       }
@@ -348,35 +348,35 @@ export class Sender {
   /** Called before waiting batches are numbered anew: every queue, idle ones too, starts its sequence again. */
   onRenewed: (() => void) | undefined;
 
-  private lookUp(queue: PartitionQueue): void {
+  #lookUp(queue: PartitionQueue): void {
     const { topic } = queue;
-    if (this.lookUps.has(topic)) return;
-    this.lookUps.add(topic);
+    if (this.#lookUps.has(topic)) return;
+    this.#lookUps.add(topic);
     const failed = (failure: unknown): void => {
-      this.lookUps.delete(topic);
-      for (const each of this.active) {
+      this.#lookUps.delete(topic);
+      for (const each of this.#active) {
         if (each.topic !== topic) continue;
-        each.notBeforeMs = Math.max(each.notBeforeMs, this.nowMs + this.cluster.options.backoff.firstMs);
-        if (failure !== undefined && !mayRetry(failure)) this.dropQueue(each, asSluiceError(failure));
+        each.notBeforeMs = Math.max(each.notBeforeMs, this.#nowMs + this.#cluster.options.backoff.firstMs);
+        if (failure !== undefined && !mayRetry(failure)) this.#dropQueue(each, asSluiceError(failure));
       }
       this.poke();
     };
-    this.cluster.forgetTopic(topic);
-    this.cluster.topic(topic, { create: this.options.createTopics }).then((view: TopicView) => {
+    this.#cluster.forgetTopic(topic);
+    this.#cluster.topic(topic, { create: this.#options.createTopics }).then((view: TopicView) => {
       if (view.partitions.some(({ leader }) => leader < 0)) failed(undefined);
-      this.lookUps.delete(topic);
+      this.#lookUps.delete(topic);
       this.poke();
     }, failed);
   }
 
-  private dropQueue(queue: PartitionQueue, error: SluiceError): void {
-    for (const batch of queue.waiting.splice(0)) this.settle(queue, batch, { ok: false, error });
+  #dropQueue(queue: PartitionQueue, error: SluiceError): void {
+    for (const batch of queue.waiting.splice(0)) this.#settle(queue, batch, { ok: false, error });
   }
 
-  private open(lane: Lane, nowMs: number): void {
+  #open(lane: Lane, nowMs: number): void {
     if (lane.opening || lane.notBeforeMs > nowMs) return;
     lane.opening = true;
-    this.cluster.connection(lane.leader, LANE_NAME).then(
+    this.#cluster.connection(lane.leader, LANE_NAME).then(
       (connection) => {
         lane.opening = false;
         lane.connection = connection;
@@ -385,28 +385,28 @@ export class Sender {
       () => {
         lane.opening = false;
         lane.failures++;
-        const { options, dependencies } = this.cluster;
-        lane.notBeforeMs = this.nowMs + backoffMs(options.backoff, lane.failures, dependencies.random);
+        const { options, dependencies } = this.#cluster;
+        lane.notBeforeMs = this.#nowMs + backoffMs(options.backoff, lane.failures, dependencies.random);
         // Leadership moves away from a broker that is gone.
-        for (const queue of this.active) this.cluster.forgetTopic(queue.topic);
+        for (const queue of this.#active) this.#cluster.forgetTopic(queue.topic);
         this.poke();
       },
     );
   }
 
-  private wakeAt(atMs: number): void {
-    if (this.wake !== undefined) {
-      if (this.wake.atMs === atMs) return;
-      this.wake.timer.cancel();
-      this.wake = undefined;
+  #wakeAt(atMs: number): void {
+    if (this.#wake !== undefined) {
+      if (this.#wake.atMs === atMs) return;
+      this.#wake.timer.cancel();
+      this.#wake = undefined;
     }
     if (atMs === Infinity) return;
     const wake = (): void => {
-      this.wake = undefined;
+      this.#wake = undefined;
       this.poke();
     };
-    const delayMs = Math.max(1, Math.ceil(atMs - this.nowMs));
-    this.wake = { atMs, timer: this.cluster.dependencies.clock.after(delayMs, wake, { holdsProcess: true }) };
+    const delayMs = Math.max(1, Math.ceil(atMs - this.#nowMs));
+    this.#wake = { atMs, timer: this.#cluster.dependencies.clock.after(delayMs, wake, { holdsProcess: true }) };
   }
 }
 
