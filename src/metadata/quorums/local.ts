@@ -15,6 +15,7 @@ import type { MetadataListener, MetadataQuorum } from '../quorum.ts';
 import { METADATA_VERSION_FEATURE, METADATA_VERSION_LEVEL, type MetadataRecord, newRecord } from '../records.ts';
 import { controlBatch, packAtomic } from './metadata-batches.ts';
 import { metadataLogDirectory, openMetadataLog, replayLog } from './metadata-log.ts';
+import { NO_FACTS, type QuorumFacts } from './quorum-facts.ts';
 import { readQuorumState, writeQuorumState } from './quorum-state.ts';
 import {
   encodeSnapshot,
@@ -73,6 +74,7 @@ export class LocalQuorum implements MetadataQuorum {
   readonly #listeners = new Set<MetadataListener>();
   readonly #inFlight: InFlight[] = [];
   #image: MetadataImage;
+  #facts: QuorumFacts = NO_FACTS;
   #epoch: LeaderEpoch = 0;
   #log: Log | undefined;
   /** Set for good when the log cannot be trusted any more, and in passing when one append could not be written. */
@@ -127,7 +129,9 @@ export class LocalQuorum implements MetadataQuorum {
         remedy: 'Restore the directory from a copy.',
       });
     }
-    const replayed = await replayLog(this.#log, { image: loaded.image, timestamp: loaded.lastContainedMs });
+    const { image, lastContainedMs: timestamp, facts } = loaded;
+    const replayed = await replayLog(this.#log, { image, timestamp, facts });
+    this.#facts = replayed.facts;
     this.#image = replayed.image;
     this.#lastTimestamp = replayed.timestamp;
     this.#unsavedBytes = replayed.bytes;
@@ -153,7 +157,7 @@ export class LocalQuorum implements MetadataQuorum {
         );
       }
     }
-    return { image: emptyImage(clusterId), lastContainedMs: 0 };
+    return { image: emptyImage(clusterId), lastContainedMs: 0, facts: NO_FACTS };
   }
 
   /** Begins an epoch above all before: on record in the vote file first, then in the log. */
@@ -317,7 +321,7 @@ export class LocalQuorum implements MetadataQuorum {
     this.#unsavedBytes = 0;
     this.#snapshotMs = clock.monotonicMs();
     const times = { nowMs: clock.wallMs(), lastContainedMs: this.#lastTimestamp };
-    const content = await encodeSnapshot(image, times, () => this.#pause());
+    const content = await encodeSnapshot({ image, facts: this.#facts }, times, () => this.#pause());
     await fileSystem.replaceFileAsync(join(this.#directory, snapshotFileName(id)), content);
     logger.info('metadata snapshot written', { offset: id.offset, bytes: content.length });
     const kept = listSnapshots(this.#directory, fileSystem);

@@ -7,7 +7,7 @@ import { SluiceError } from '../../base/errors.ts';
 import type { LeaderEpoch, Offset, Timestamp } from '../../base/units.ts';
 import * as batch from '../../records/batch.ts';
 import { BatchWriter, buildBatch } from '../../records/builder.ts';
-import { controlKey, type QuorumControlType, quorumControlValue } from '../../records/control.ts';
+import { type ControlType, controlKey, type QuorumControlType, quorumControlValue } from '../../records/control.ts';
 import { readRecords } from '../../records/reader.ts';
 import { decodeRecord, encodeRecord, type MetadataRecord, newRecord } from '../records.ts';
 
@@ -69,11 +69,19 @@ export function controlBatch<T extends QuorumControlType>(
   value: Parameters<typeof quorumControlValue<T>>[1],
   place: BatchPlace,
 ): Buffer {
+  return controlRecords([{ type, value: quorumControlValue(type, value) }], place);
+}
+
+/** A batch of control records with values as bytes. */
+export function controlRecords(
+  records: readonly { readonly type: ControlType; readonly value: Buffer }[],
+  place: BatchPlace,
+): Buffer {
   return buildBatch({
     baseOffset: place.baseOffset,
     leaderEpoch: place.epoch,
     control: true,
-    records: [{ key: controlKey(type), value: quorumControlValue(type, value), timestamp: place.timestamp }],
+    records: records.map(({ type, value }) => ({ key: controlKey(type), value, timestamp: place.timestamp })),
   });
 }
 

@@ -15,6 +15,7 @@ import { defaultLogConfig, type LogConfig } from '../../storage/log-config.ts';
 import { applyRecords, type MetadataImage } from '../image.ts';
 import type { MetadataRecord } from '../records.ts';
 import { MAX_BATCH_BYTES, TransactionFilter, unpack } from './metadata-batches.ts';
+import { learnFacts, type QuorumFacts } from './quorum-facts.ts';
 
 export const METADATA_TOPIC = '__cluster_metadata';
 const READ_BYTES = 4 * 2 ** 20;
@@ -74,15 +75,16 @@ export interface Replayed {
   readonly bytes: number;
   /** The log ends inside a transaction. */
   readonly openTransaction: boolean;
+  readonly facts: QuorumFacts;
 }
 
 /** Applies the whole log from the image's end on. Rejects with SluiceError CORRUPT_METADATA or UNSUPPORTED_METADATA. */
 export async function replayLog(
   log: Log,
-  from: { readonly image: MetadataImage; readonly timestamp: Timestamp },
+  from: { readonly image: MetadataImage; readonly timestamp: Timestamp; readonly facts: QuorumFacts },
 ): Promise<Replayed> {
   const filter = new TransactionFilter();
-  let { image, timestamp } = from;
+  let { image, timestamp, facts } = from;
   let pending: MetadataRecord[] = [];
   let epoch = image.epoch;
   let next = image.offset + 1;
@@ -100,7 +102,8 @@ export async function replayLog(
         break;
       }
       if (batch.lastOffset(bytes, at) >= next) {
-        if (!batch.isControl(batch.attributes(bytes, at))) pending.push(...filter.pass(unpack(bytes, at)));
+        if (batch.isControl(batch.attributes(bytes, at))) facts = learnFacts(facts, bytes, at);
+        else pending.push(...filter.pass(unpack(bytes, at)));
         next = batch.lastOffset(bytes, at) + 1;
         epoch = batch.leaderEpoch(bytes, at);
         timestamp = batch.maxTimestamp(bytes, at);
@@ -111,7 +114,7 @@ export async function replayLog(
     if (pending.length >= RECORDS_A_DRAFT) apply();
   }
   apply();
-  return { image, timestamp, bytes: appliedBytes, openTransaction: filter.open };
+  return { image, timestamp, bytes: appliedBytes, openTransaction: filter.open, facts };
 }
 
 async function readSome(log: Log, offset: Offset): Promise<Buffer> {

@@ -10,13 +10,14 @@ import type { FileSystem } from '../../base/file-system.ts';
 import type { LeaderEpoch, Offset, Timestamp } from '../../base/units.ts';
 import * as batch from '../../records/batch.ts';
 import { matchesChecksum, wholeBatchBytes } from '../../records/bounds.ts';
-import { ControlType, controlTypeOf, readQuorumControl } from '../../records/control.ts';
+import { ControlType, controlTypeOf, quorumControlValue, readQuorumControl } from '../../records/control.ts';
 import { CorruptRecords } from '../../records/corrupt-records.ts';
 import { readRecords } from '../../records/reader.ts';
 import { applyRecords, emptyImage, type MetadataImage } from '../image.ts';
 import { recordsOf } from '../image-records.ts';
 import { encodeRecord } from '../records.ts';
-import { controlBatch, pack, unpack } from './metadata-batches.ts';
+import { controlBatch, controlRecords, pack, unpack } from './metadata-batches.ts';
+import { factsInOrder, learnFacts, NO_FACTS, type QuorumFacts } from './quorum-facts.ts';
 
 export interface SnapshotId {
   /** Offset of the first record that is not contained. */
@@ -50,14 +51,18 @@ export function removeSnapshot(directory: string, id: SnapshotId, fileSystem: Fi
 
 /** The content of a snapshot. Gives way (`pause`) now and then: the image does not change meanwhile. */
 export async function encodeSnapshot(
-  image: MetadataImage,
+  { image, facts }: { readonly image: MetadataImage; readonly facts: QuorumFacts },
   times: { readonly nowMs: Timestamp; readonly lastContainedMs: Timestamp },
   pause: () => Promise<void>,
 ): Promise<Buffer> {
   const place = { epoch: image.epoch, timestamp: times.nowMs };
-  const header = { version: 0, lastContainedLogTimestamp: times.lastContainedMs };
-  const parts = [controlBatch(ControlType.SNAPSHOT_HEADER, header, { ...place, baseOffset: 0 })];
-  let offset = 1;
+  const header = quorumControlValue(ControlType.SNAPSHOT_HEADER, {
+    version: 0,
+    lastContainedLogTimestamp: times.lastContainedMs,
+  });
+  const opening = [{ type: ControlType.SNAPSHOT_HEADER, value: header }, ...factsInOrder(facts)];
+  const parts = [controlRecords(opening, { ...place, baseOffset: 0 })];
+  let offset = opening.length;
   let values: Buffer[] = [];
   const finishBatches = (): void => {
     const { bytes, records } = pack(values, { ...place, baseOffset: offset }, BATCH_BYTES);
@@ -79,6 +84,7 @@ export async function encodeSnapshot(
 export interface LoadedSnapshot {
   readonly image: MetadataImage;
   readonly lastContainedMs: Timestamp;
+  readonly facts: QuorumFacts;
 }
 
 /**
@@ -95,7 +101,7 @@ export function loadSnapshot(
     const bytes = fileSystem.readFile(path);
     const content = readBatches(bytes);
     const { image } = applyRecords(emptyImage(clusterId), content.records, id.offset - 1, id.epoch);
-    return { image, lastContainedMs: content.lastContainedMs };
+    return { image, lastContainedMs: content.lastContainedMs, facts: content.facts };
   } catch (error) {
     if (error instanceof SluiceError && error.code === 'UNSUPPORTED_METADATA') throw error;
     throw new SluiceError('CORRUPT_METADATA', `${path} cannot be read: ${messageOf(error)}`, { cause: error });
@@ -105,15 +111,18 @@ export function loadSnapshot(
 function readBatches(bytes: Buffer): {
   readonly records: ReturnType<typeof unpack>;
   readonly lastContainedMs: Timestamp;
+  readonly facts: QuorumFacts;
 } {
   const records: ReturnType<typeof unpack> = [];
   let lastContainedMs: Timestamp | undefined;
   let footer = false;
+  let facts = NO_FACTS;
   for (let at = 0; at < bytes.length; ) {
     const size = wholeBatchBytes(bytes, at);
     if (size <= 0 || !matchesChecksum(bytes, at)) throw new CorruptRecords(`no whole batch at byte ${at}`);
     if (footer) throw new CorruptRecords('there are batches behind the footer');
     if (batch.isControl(batch.attributes(bytes, at))) {
+      facts = learnFacts(facts, bytes, at);
       for (const { key, value } of readRecords(bytes, at)) {
         const type = controlTypeOf(key);
         if (type === ControlType.SNAPSHOT_FOOTER) footer = true;
@@ -125,5 +134,5 @@ function readBatches(bytes: Buffer): {
     at += size;
   }
   if (lastContainedMs === undefined || !footer) throw new CorruptRecords('the header or the footer is missing');
-  return { records, lastContainedMs };
+  return { records, lastContainedMs, facts };
 }

@@ -176,7 +176,8 @@ function checkEpochs(directory: string, log: LogProgress, findings: Findings, fi
     }
     for (const { epoch, offset } of log.epochStarts) {
       const known = entries.find((entry) => entry.epoch === epoch);
-      if (known !== undefined && known.startOffset <= offset) continue;
+      // The first one moves up with the log's start.
+      if (known !== undefined && (known.startOffset <= offset || known === entries[0])) continue;
       const told = known === undefined ? 'the file does not know it' : `the file says ${known.startOffset}`;
       findings.add({ severity: 'warning', path, problem: `epoch ${epoch} begins at ${offset}, ${told}`, recovery });
     }
