@@ -1,4 +1,5 @@
 /** The other side of worker-engine.ts: the entry point of the compaction thread. */
+import { constants, setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { assert } from '../../base/assert.ts';
 import { messageOf } from '../../base/errors.ts';
@@ -83,6 +84,10 @@ function answer(call: CleaningCall): CleaningAnswer {
     return { error: messageOf(error), corrupt: error instanceof CorruptRecords };
   }
 }
+
+// Where processors are short, whoever produces and fetches goes first. Elsewhere than on Linux this would be the whole
+// process's priority and not the thread's.
+if (process.platform === 'linux') setPriority(0, constants.priority.PRIORITY_BELOW_NORMAL);
 
 parentPort?.on('message', (call: CleaningCall) => {
   const result = answer(call);
