@@ -1,7 +1,7 @@
 /**
  * Runs test suites from the compiled output.
  *
- * usage: run-tests SUITE...   unit (beside the sources), or a folder of test/: golden, integration, compat, ...
+ * usage: run-tests SUITE...   unit (beside the sources), or a folder of test/: golden, integration, simulation, compat, ...
  *
  * Compiled files whose source is gone are ignored. Fails where a suite has no file: a suite that runs nothing proves
  * nothing.
@@ -60,7 +60,7 @@ function runNode(files: readonly string[]): Promise<number> {
 async function main(): Promise<number> {
   const suites = process.argv.slice(2);
   if (suites.length === 0) {
-    console.error('usage: run-tests SUITE...   (unit, golden, integration, compat)');
+    console.error('usage: run-tests SUITE...   (unit, golden, integration, simulation, compat)');
     return 2;
   }
   const files: string[] = [];

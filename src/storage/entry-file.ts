@@ -16,6 +16,8 @@ export class EntryFile {
   readonly entryBytes: number;
   readonly slot: FileSlot;
   searchedSince = false;
+  /** The file was changed since the last sync. */
+  isDirty = false;
   readonly #memory: IndexMemory;
   /** Bytes that the file holds. */
   #written: number;
@@ -175,6 +177,7 @@ export class EntryFile {
     if (this.#tailBytes === 0) return;
     const entries = this.#tail.subarray(0, this.#tailBytes);
     this.slot.use().writeSync([entries], this.#written);
+    this.isDirty = true;
     if (this.#content !== undefined) this.#extend(entries);
     this.#written += entries.length;
     this.#tailBytes = 0;
@@ -209,6 +212,7 @@ export class EntryFile {
       return;
     }
     this.slot.use().truncateSync(bytes);
+    this.isDirty = true;
     this.#written = bytes;
     this.#tailBytes = 0;
     if (bytes === 0) {
@@ -220,6 +224,27 @@ export class EntryFile {
   /** Cuts a file that does not end with a whole entry, or was preallocated, to what `count` says. */
   trim(): void {
     const file = this.slot.use();
-    if (file.size() !== this.#written) file.truncateSync(this.#written);
+    if (file.size() === this.#written) return;
+    file.truncateSync(this.#written);
+    this.isDirty = true;
+  }
+
+  /** Makes the file durable where it was changed. Rejects with the system's error. */
+  async sync(): Promise<void> {
+    if (!this.isDirty || this.slot.isRetired) return;
+    this.isDirty = false;
+    const file = this.slot.borrow();
+    try {
+      await file.sync();
+    } finally {
+      this.slot.giveBack();
+    }
+  }
+
+  /** The same in this turn. */
+  syncNow(): void {
+    if (!this.isDirty) return;
+    this.isDirty = false;
+    this.slot.use().syncNow();
   }
 }

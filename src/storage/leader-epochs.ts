@@ -78,6 +78,14 @@ export class LeaderEpochs {
     this.#dirty = true;
   }
 
+  /** Epochs after `epoch` never were in this log. */
+  forgetAbove(epoch: LeaderEpoch): void {
+    const kept = this.#entries.filter((entry) => entry.epoch <= epoch);
+    if (kept.length === this.#entries.length) return;
+    this.#entries = kept;
+    this.#dirty = true;
+  }
+
   /** The log begins at `start` now: the epoch that it lies in begins there. */
   truncateFromStart(start: Offset): void {
     const covering = this.#entries.findLastIndex((entry) => entry.startOffset <= start);

@@ -13,7 +13,7 @@ import { recompress } from '../records/recompress.ts';
 import { type RecordError, type ValidBatches, validateBatches } from '../records/validate.ts';
 import type { LogCore } from './log-core.ts';
 import type { LogFlush } from './log-flush.ts';
-import { mustRoll, roll } from './log-roll.ts';
+import { mustRoll, roll, settleCut } from './log-roll.ts';
 
 export interface LeaderAppendOptions {
   readonly leaderEpoch: LeaderEpoch;
@@ -227,6 +227,7 @@ function write(
   incoming: { bytes: number; firstOffset: Offset; lastOffset: Offset; maxTimestamp: Timestamp },
 ): AppendRefused | undefined {
   try {
+    settleCut(core);
     if (mustRoll(core, incoming)) {
       roll(core, incoming.firstOffset);
       // A closed segment is made durable in the background, so that recovery need not check it.
@@ -234,6 +235,8 @@ function write(
     }
     core.active.write(bytes, () => core.fail(new Error('a torn write could not be taken back'), 'append'));
   } catch (error) {
+    // A part may have been written and taken back: nothing may follow it before that is durable.
+    core.cutUnsynced = true;
     return refuse(ErrorCode.KAFKA_STORAGE_ERROR, core.noteError(error, 'append to the log'));
   }
   takeIn(core, bytes);

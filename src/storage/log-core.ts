@@ -35,6 +35,12 @@ export interface LogListeners {
   onFailure?: (error: Error) => void;
   /** The log ends lower than before: checkpoints of it are stale. */
   onTruncated?: () => void;
+  /** A segment is about to begin while checkpoints are stale: they must be made durable in this turn. */
+  onStaleCheckpoint?: () => void;
+  /** The same of a start offset that went back, before anything is appended below the old one. */
+  onStartLowered?: () => void;
+  /** The log's start is to be made durable; resolves with whether it is. */
+  onStartOffsetAsked?: () => Promise<boolean>;
   /** Records were appended; the log ends at `endOffset`. */
   onAppend?: (endOffset: Offset) => void;
 }
@@ -50,8 +56,13 @@ export interface SegmentFileBytes {
 const NO_BYTES: SegmentFileBytes = { log: 0, offsetIndex: 0, timeIndex: 0 };
 const OPEN_FILES = 256;
 const INDEX_BYTES = 16 * 2 ** 20;
-/** The disk is not broken: the same append can succeed when there is room, or a descriptor, again. */
 const PASSING_ERRORS = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR']);
+
+/** Whether the disk is not broken: the same can succeed when there is room, or a descriptor, again. */
+export function isPassing(error: unknown): boolean {
+  const code = systemErrorCode(error);
+  return code !== undefined && PASSING_ERRORS.has(code);
+}
 
 export interface LogCoreOptions {
   readonly directory: string;
@@ -90,6 +101,19 @@ export class LogCore {
   recoveryPoint: Offset = 0;
   /** What the log's owner said of its replicas. */
   #toldHighWatermark: Offset | undefined;
+  /**
+   * The end was cut since the last sync. Until that is durable nothing is appended: a power loss could bring what was
+   * cut back behind what came after it, or between.
+   */
+  cutUnsynced = false;
+  /** The start offset moved since a checkpoint told of it. */
+  startUnsaved = false;
+  /** The start offset on disk may lie above the log's: a recovery would drop what is below it. */
+  startLowered = false;
+  /** The recovery point on disk may lie above what is durable. Segments below it are not checked after a crash. */
+  checkpointStale = false;
+  /** The log is being closed: nothing will be appended to the active segment either. */
+  closing = false;
   /** Counts truncations, so that work that spans some turns notices them. */
   truncations = 0;
   /** Compaction has been through everything below; undefined where it never was here. */
@@ -103,8 +127,8 @@ export class LogCore {
   /** Newest offset that a flush was asked for because of flush.messages. */
   flushRequestedTo: Offset = 0;
   lastFlushMs: number;
-  /** Settles when `partition.metadata` is durable. */
-  metadataDurable: Promise<void> = Promise.resolve();
+  /** `partition.metadata` was written since it was synced last. */
+  metadataUnsynced = false;
   failure: Error | undefined;
   closed = false;
 
@@ -217,9 +241,7 @@ export class LogCore {
 
   /** Takes note of an error of the file system: the log fails, unless the error can pass by itself. */
   noteError(error: unknown, doing: string): string {
-    const code = systemErrorCode(error);
-    const passing = code !== undefined && PASSING_ERRORS.has(code);
-    if (passing) this.logger.warn(`Cannot ${doing}`, { error: messageOf(error) });
+    if (isPassing(error)) this.logger.warn(`Cannot ${doing}`, { error: messageOf(error) });
     else this.fail(error, doing);
     return `cannot ${doing}: ${messageOf(error)}`;
   }

@@ -2,6 +2,7 @@
  * One directory of `log.dirs`: its lock, its identity, its checkpoints and the logs in it. Fails alone: an I/O error
  * takes all its logs out of service and leaves other directories be. Never decides where a partition goes.
  */
+import { dirname } from 'node:path';
 import { messageOf, SluiceError } from '../base/errors.ts';
 import type { DirectoryLock, FileSystem } from '../base/file-system.ts';
 import type { Logger } from '../base/logger.ts';
@@ -53,7 +54,11 @@ export class LogDirectory {
   readonly #fileSystem: FileSystem;
   readonly #logger: Logger;
   readonly #onFailure: (directory: LogDirectory, error: Error) => void;
+  /** Content of the checkpoints that are durable. */
   readonly #written = new Map<string, Buffer>();
+  /** By file: the write that has not begun, and the newest of all. */
+  readonly #waiting = new Map<string, Promise<boolean>>();
+  readonly #running = new Map<string, Promise<boolean>>();
   #lock: DirectoryLock | undefined;
 
   constructor(
@@ -76,7 +81,7 @@ export class LogDirectory {
 
   /** Claims the directory and reads whose it is. Throws SluiceError DIRECTORY_LOCKED, or the system's error. */
   claim(): void {
-    this.#fileSystem.makeDirectory(this.path);
+    makeDurableDirectory(this.path, this.#fileSystem);
     this.#lock = this.#fileSystem.lock(this.path);
     this.properties = readMetaProperties(this.path, this.#fileSystem);
   }
@@ -125,41 +130,78 @@ export class LogDirectory {
     }
   }
 
-  checkpointRecoveryPoints(): Promise<void> {
+  checkpointRecoveryPoints(): Promise<boolean> {
     return this.#checkpoint(RECOVERY_POINT_FILE, (log) => log.recoveryPoint);
   }
 
-  checkpointStartOffsets(): Promise<void> {
-    return this.#checkpoint(START_OFFSET_FILE, (log) =>
-      log.startOffset > log.firstSegmentOffset ? log.startOffset : undefined,
-    );
+  /** In this turn. Throws the system's error. */
+  checkpointRecoveryPointsNow(): void {
+    this.#writeNow(RECOVERY_POINT_FILE, (log) => log.recoveryPoint);
   }
 
-  checkpointCleaned(): Promise<void> {
+  checkpointStartOffsets(): Promise<boolean> {
+    return this.#checkpoint(START_OFFSET_FILE, startOffsetToKeep);
+  }
+
+  /** In this turn. Throws the system's error. */
+  checkpointStartOffsetsNow(): void {
+    this.#writeNow(START_OFFSET_FILE, startOffsetToKeep);
+  }
+
+  #writeNow(file: string, offsetOf: (log: Log) => Offset | undefined): void {
+    const content = this.#encode(offsetOf);
+    this.#written.delete(file);
+    this.#fileSystem.replaceFile(`${this.path}/${file}`, content);
+    this.#written.set(file, content);
+  }
+
+  checkpointCleaned(): Promise<boolean> {
     return this.#checkpoint(CLEANER_FILE, (log) => log.cleanedTo);
   }
 
-  checkpointHighWatermarks(offsetOf: (log: Log) => Offset | undefined): Promise<void> {
+  checkpointHighWatermarks(offsetOf: (log: Log) => Offset | undefined): Promise<boolean> {
     return this.#checkpoint(HIGH_WATERMARK_FILE, offsetOf);
   }
 
-  /** Resolves when the file is durable, or the directory has failed over it. */
-  async #checkpoint(file: string, offsetOf: (log: Log) => Offset | undefined): Promise<void> {
-    if (!this.online) return;
+  /**
+   * Resolves with whether the file durably holds what the logs say when it is written: at the end of this run, or, where
+   * it is being written, once that is done. However many ask meanwhile, it is written once more.
+   */
+  #checkpoint(file: string, offsetOf: (log: Log) => Offset | undefined): Promise<boolean> {
+    const known = this.#waiting.get(file);
+    if (known !== undefined) return known;
+    const begin = (): Promise<boolean> => {
+      this.#waiting.delete(file);
+      return this.#write(file, offsetOf);
+    };
+    const waiting = (this.#running.get(file) ?? Promise.resolve(true)).then(begin);
+    this.#waiting.set(file, waiting);
+    this.#running.set(file, waiting);
+    return waiting;
+  }
+
+  async #write(file: string, offsetOf: (log: Log) => Offset | undefined): Promise<boolean> {
+    if (!this.online) return false;
+    const content = this.#encode(offsetOf);
+    if (this.#written.get(file)?.equals(content)) return true;
+    this.#written.delete(file);
+    try {
+      await this.#fileSystem.replaceFileAsync(`${this.path}/${file}`, content);
+      this.#written.set(file, content);
+      return true;
+    } catch (error) {
+      this.noteError(error, `write ${file}`);
+      return false;
+    }
+  }
+
+  #encode(offsetOf: (log: Log) => Offset | undefined): Buffer {
     const entries: PartitionOffset[] = [];
     for (const log of this.logs.values()) {
       const offset = offsetOf(log);
       if (offset !== undefined) entries.push({ topic: log.topic, partition: log.partition, offset });
     }
-    const content = encodeOffsets(entries);
-    if (this.#written.get(file)?.equals(content)) return;
-    this.#written.set(file, content);
-    try {
-      await this.#fileSystem.replaceFileAsync(`${this.path}/${file}`, content);
-    } catch (error) {
-      this.#written.delete(file);
-      this.noteError(error, `write ${file}`);
-    }
+    return encodeOffsets(entries);
   }
 
   /** Takes the directory out of service, unless the error can pass by itself: then the next checkpoint tries again. */
@@ -194,4 +236,20 @@ export class LogDirectory {
     this.#lock?.release();
     this.#lock = undefined;
   }
+}
+
+/** A start inside a segment, or one whose segments before it may come back, for their removal is not durable. */
+function startOffsetToKeep(log: Log): Offset | undefined {
+  const { startOffset } = log;
+  const isKnownByName = startOffset === log.firstSegmentOffset && !log.hasUnsyncedNames;
+  return startOffset === 0 || isKnownByName ? undefined : startOffset;
+}
+
+/** Creates a directory, and its parents, so that a power loss does not take them with all that is put into them. */
+function makeDurableDirectory(path: string, fileSystem: FileSystem): void {
+  if (fileSystem.exists(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) makeDurableDirectory(parent, fileSystem);
+  fileSystem.makeDirectory(path);
+  fileSystem.syncDirectory(parent);
 }

@@ -4,7 +4,17 @@
  * the pages, so a second one would report success for lost bytes.
  */
 import { dirname } from 'node:path';
-import type { LogCore } from './log-core.ts';
+import { messageOf, SluiceError } from '../base/errors.ts';
+import type { Offset } from '../base/units.ts';
+import { isPassing, type LogCore } from './log-core.ts';
+import { syncPartitionMetadata } from './partition-metadata.ts';
+
+/** Something small could not be written that must be durable before the recovery point moves. Nothing is lost by that. */
+class NoRoom extends Error {}
+
+function throwNoRoom(error: unknown): never {
+  throw isPassing(error) ? new NoRoom(messageOf(error), { cause: error }) : error;
+}
 
 export class LogFlush {
   readonly #core: LogCore;
@@ -45,13 +55,34 @@ export class LogFlush {
     try {
       await this.#syncFiles();
     } catch (error) {
-      // Deleted under us: nobody needs these bytes to be durable any more.
-      if (core.closed) return;
+      // Deleted under us, or closed without having become durable: no failure of the disk.
+      if (core.closed) throw core.unusableError();
+      if (error instanceof NoRoom) throw this.#refused(error);
       core.fail(error, 'make the log durable');
       throw core.unusableError();
     }
     core.lastFlushMs = core.clock.monotonicMs();
-    if (truncations === core.truncations) core.recoveryPoint = Math.max(core.recoveryPoint, endOffset);
+    if (truncations !== core.truncations) return;
+    core.recoveryPoint = Math.max(core.recoveryPoint, Math.min(endOffset, this.#unsyncedFrom()));
+    core.cutUnsynced = false;
+  }
+
+  /** The batches are on the disk, but not what goes with them: the recovery point stays, and the next flush tries again. */
+  #refused(cause: NoRoom): SluiceError {
+    const { topic, partition, logger } = this.#core;
+    logger.warn('Cannot make the log durable', { error: cause.message });
+    const message = `${topic}-${partition} cannot be made durable: ${cause.message}`;
+    return new SluiceError('STORAGE_FAILED', message, { retriable: true, cause });
+  }
+
+  /** Base of the first segment that was closed during the sync, so that its indexes are not on the disk. */
+  #unsyncedFrom(): Offset {
+    const { active, segments, recoveryPoint } = this.#core;
+    for (let index = Math.max(0, this.#core.segmentIndexOf(recoveryPoint)); index < segments.length; index++) {
+      const segment = segments[index]!;
+      if (segment !== active && segment.hasDirtyIndexes) return segment.baseOffset;
+    }
+    return Number.POSITIVE_INFINITY;
   }
 
   async #syncFiles(): Promise<void> {
@@ -62,6 +93,7 @@ export class LogFlush {
       if (segment.file.isRetired) continue;
       // Nothing tells of a transaction index that lost entries: it is durable before the batches are taken to be.
       if (segment.transactionIndex.dirty) await segment.transactionIndex.sync();
+      if (segment !== core.active || core.closing) await segment.syncIndexes();
       if (!segment.dirty || segment.file.isRetired) continue;
       segment.dirty = false;
       const file = segment.borrow();
@@ -71,14 +103,32 @@ export class LogFlush {
         segment.file.giveBack();
       }
     }
-    await core.metadataDurable;
+    if (core.metadataUnsynced) {
+      core.metadataUnsynced = false;
+      await syncPartitionMetadata(core.place.path, core.fileSystem);
+    }
     if (await core.snapshots.sync()) core.directoryDirty = true;
-    await core.epochs.persist();
-    if (!core.directoryDirty || core.closed) return;
+    // The epochs on disk begin at the log's start: were that to go back, those before it would not be known. It may move
+    // again while it is saved, and nothing may come between the last look and the write.
+    while (core.startUnsaved && core.listeners.onStartOffsetAsked !== undefined) await this.#saveStart();
+    await core.epochs.persist().catch(throwNoRoom);
+    if (core.closed) throw core.unusableError();
+    if (!core.directoryDirty) return;
     core.directoryDirty = false;
     core.fileSystem.syncDirectory(core.place.path);
     if (!core.directoryNew) return;
     core.directoryNew = false;
     core.fileSystem.syncDirectory(dirname(core.place.path));
+  }
+
+  async #saveStart(): Promise<void> {
+    const core = this.#core;
+    const { truncations } = core;
+    core.startUnsaved = false;
+    if (!(await core.listeners.onStartOffsetAsked?.())) {
+      core.startUnsaved = true;
+      throw new NoRoom('the start offset could not be written');
+    }
+    if (truncations === core.truncations) core.startLowered = false;
   }
 }

@@ -177,8 +177,9 @@ export class LogManager {
         settings: cleaner ?? (() => defaultCleanerSettings),
         engine: cleaningEngine ?? (() => new InlineEngine(dependencies)),
         logs: () => this.all(),
-        onCleaned: async (log) =>
-          this.#logs.get(partitionName(log.topic, log.partition))?.directory.checkpointCleaned(),
+        onCleaned: async (log) => {
+          await this.#logs.get(partitionName(log.topic, log.partition))?.directory.checkpointCleaned();
+        },
       },
       dependencies,
     );
@@ -311,9 +312,12 @@ export class LogManager {
     log.listeners.onFailure = (error) => directory.fail(error, `use ${name}`);
     // The checkpoint on disk claims more than is there now; a crash must not trust it.
     log.listeners.onTruncated = () => {
-      void directory.checkpointRecoveryPoints();
+      log.checkpointing(directory.checkpointRecoveryPoints());
       if (log.cleanedTo !== undefined) void directory.checkpointCleaned();
     };
+    log.listeners.onStaleCheckpoint = () => directory.checkpointRecoveryPointsNow();
+    log.listeners.onStartLowered = () => directory.checkpointStartOffsetsNow();
+    log.listeners.onStartOffsetAsked = () => directory.checkpointStartOffsets();
     directory.logs.set(name, log);
     this.#logs.set(name, { log, directory });
   }

@@ -71,6 +71,7 @@ function deleteOldest(core: LogCore, reason: string, isDeletable: Condition): nu
 
 /** Brings what refers to offsets below the log's start up to date. */
 export function startMoved(core: LogCore): void {
+  core.startUnsaved = true;
   core.epochs.truncateFromStart(core.startOffset);
   core.producers.replicatedUpTo(core.startOffset);
   core.boundHighWatermark();

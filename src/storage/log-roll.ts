@@ -31,14 +31,36 @@ export function roll(core: LogCore, offset: Offset): void {
   const base = Math.max(offset, core.endOffset);
   const closing = core.active;
   if (closing.baseOffset === base && closing.size === 0) return;
+  settleCut(core);
+  if (core.checkpointStale) {
+    core.listeners.onStaleCheckpoint?.();
+    core.checkpointStale = false;
+  }
   closing.finishIndexes();
   // A snapshot at each segment's base lets a recovery of that segment begin with it.
   if (base > (core.snapshots.latest ?? -1)) core.snapshots.write(base, core.producers.entries);
   const next = createSegment(core, base);
   closing.seal();
+  // A crash checks no segment that lies wholly below the recovery point, so no later flush would be in time.
+  if (core.recoveryPoint >= core.endOffset) closing.syncIndexesNow();
   core.segments.push(next);
   core.producers.endOffset = base;
   core.tail.reset();
+}
+
+/** Makes what truncation or recovery cut off durable, in this turn, where no flush has done so since. */
+export function settleCut(core: LogCore): void {
+  if (!core.cutUnsynced) return;
+  try {
+    core.active.file.use().syncNow();
+    core.fileSystem.syncDirectory(core.place.path);
+    if (core.startLowered) core.listeners.onStartLowered?.();
+    core.startLowered = false;
+  } catch (error) {
+    core.fail(error, 'make a truncation durable');
+    throw error;
+  }
+  core.cutUnsynced = false;
 }
 
 /** Creates the files of a segment that begins at `base`. */

@@ -57,7 +57,7 @@ export function startLogTasks(
       if (++visited % LOGS_A_TURN === 0) await new Promise<void>((resolve) => clock.afterTurn(resolve));
     }
   };
-  const checkpoint = (write: (directory: LogDirectory) => Promise<void>) => async (): Promise<void> => {
+  const checkpoint = (write: (directory: LogDirectory) => Promise<boolean>) => async (): Promise<void> => {
     await Promise.all(directories.map(write));
   };
   const tasks: Readonly<Record<keyof TaskPeriods, () => Promise<void>>> = {

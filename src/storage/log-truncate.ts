@@ -25,8 +25,11 @@ export function truncateTo(core: LogCore, offset: Offset): boolean {
   const kept = core.segmentIndexOf(offset) + 1;
   const doomed = core.segments.slice(kept);
   core.segments = core.segments.slice(0, kept);
+  // From the end: a crash in between leaves a log that is too long, never one with a hole.
+  discard(core, doomed.reverse());
+  // Later segments must not outlive the cut: a recovery that begins with them would not look at this one.
+  if (doomed.length > 0) core.fileSystem.syncDirectory(core.place.path);
   const end = core.active.truncateTo(offset, core.clock.monotonicMs());
-  discard(core, doomed);
   endMovedBack(core, end);
   core.startOffset = Math.min(core.startOffset, end);
   core.boundHighWatermark();
@@ -38,11 +41,14 @@ export function truncateTo(core: LogCore, offset: Offset): boolean {
 
 /** Drops everything; the next record gets `offset`, and the log starts at `startOffset`. */
 export function truncateFullyAndStartAt(core: LogCore, offset: Offset, startOffset: Offset = offset): void {
-  const doomed = core.segments;
-  // Before the new segment, which may have the name of an old one.
-  discard(core, doomed);
+  const old = core.segments;
+  const same = old.find((segment) => segment.baseOffset === offset);
+  // A full disk then refuses it before anything is lost. Inside the old log it would hide what lies there, after a crash.
+  const early = offset >= core.endOffset && same === undefined ? createSegment(core, offset) : undefined;
+  discard(core, old.filter((segment) => segment !== same).reverse());
+  same?.truncateTo(offset, core.clock.monotonicMs());
   core.snapshots.removeWhere(() => true);
-  core.segments = [createSegment(core, offset)];
+  core.segments = [same ?? early ?? createSegment(core, offset)];
   core.startOffset = startOffset;
   endMovedBack(core, offset);
   core.epochs.clear();
@@ -53,6 +59,10 @@ export function truncateFullyAndStartAt(core: LogCore, offset: Offset, startOffs
 
 function endMovedBack(core: LogCore, end: Offset): void {
   core.truncations++;
+  core.cutUnsynced = true;
+  // A checkpoint of a start above the new end would have a recovery drop what is appended from here on.
+  core.startUnsaved = true;
+  core.startLowered = true;
   core.endOffset = end;
   // What will be appended there is dirty.
   if (core.cleanedTo !== undefined) core.cleanedTo = Math.min(core.cleanedTo, core.active.baseOffset);

@@ -19,14 +19,14 @@ import {
   type LeaderAppendOptions,
 } from './log-append.ts';
 import type { LogConfig } from './log-config.ts';
-import { LogCore, type LogDependencies, type LogListeners } from './log-core.ts';
+import { isPassing, LogCore, type LogDependencies, type LogListeners } from './log-core.ts';
 import { LogFlush } from './log-flush.ts';
 import { type ReadOptions, type ReadOutcome, read, warm } from './log-read.ts';
 import { applyRetention, startMoved } from './log-retention.ts';
 import { createSegment, roll } from './log-roll.ts';
 import { maxTimestampOffset, offsetForTimestamp, type TimestampedOffset } from './log-timestamps.ts';
 import { truncateFullyAndStartAt, truncateTo } from './log-truncate.ts';
-import { readPartitionMetadata, syncPartitionMetadata, writePartitionMetadata } from './partition-metadata.ts';
+import { readPartitionMetadata, writePartitionMetadata } from './partition-metadata.ts';
 import type { ActiveProducer } from './producer-state.ts';
 import { recover } from './recovery.ts';
 import { SnapshotFiles } from './snapshot-files.ts';
@@ -78,7 +78,7 @@ const DAY_MS = 86_400_000;
 /** Opens the log in an existing directory. Rejects with the system's error, or a SluiceError for a broken file. */
 export async function openLog(options: OpenLogOptions, dependencies: LogDependencies): Promise<Log> {
   const { fileSystem } = dependencies;
-  const topicId = readPartitionMetadata(options.directory, fileSystem);
+  const topicId = topicIdOf(options, dependencies);
   const names = fileSystem.list(options.directory).map((entry) => entry.name);
   const core = newCore(options, topicId, names, dependencies);
   core.cleanedTo = options.cleanedTo;
@@ -88,7 +88,29 @@ export async function openLog(options: OpenLogOptions, dependencies: LogDependen
     cleanShutdown: options.cleanShutdown ?? false,
     onProgress: options.onProgress,
   });
-  return new Log(core);
+  const log = new Log(core);
+  if (options.cleanShutdown !== true) await makeDurable(log);
+  return log;
+}
+
+/** A full disk does not keep a log from being read: the next flush tries again. */
+async function makeDurable(log: Log): Promise<void> {
+  try {
+    await log.flush();
+  } catch {
+    if (log.failure !== undefined) throw log.failure;
+  }
+}
+
+/** A power loss may have torn the file of a log that was never flushed: its owner then tells the topic id again. */
+function topicIdOf({ directory, cleanShutdown }: OpenLogOptions, dependencies: LogDependencies): Uuid | undefined {
+  try {
+    return readPartitionMetadata(directory, dependencies.fileSystem);
+  } catch (error) {
+    if (cleanShutdown === true || !(error instanceof SluiceError)) throw error;
+    dependencies.logger.warn('The topic id of a log is not known', { error: error.message });
+    return undefined;
+  }
 }
 
 /** Creates a log in a directory that does not exist or is empty. Throws the system's error and leaves it empty. */
@@ -109,7 +131,7 @@ export function createLog(options: CreateLogOptions, dependencies: LogDependenci
     core.recoveryPoint = startOffset;
     core.flushRequestedTo = startOffset;
     core.producers.reset(startOffset);
-    if (topicId !== undefined) syncMetadata(core, topicId);
+    core.metadataUnsynced = topicId !== undefined;
     return new Log(core);
   } catch (error) {
     for (const { name } of fileSystem.list(directory)) fileSystem.remove(`${directory}/${name}`);
@@ -137,12 +159,6 @@ function newCore(
     },
     dependencies,
   );
-}
-
-function syncMetadata(core: LogCore, topicId: Uuid): void {
-  core.metadataDurable = syncPartitionMetadata(core.place.path, topicId, core.fileSystem);
-  // Whoever flushes awaits it; until then a failure must not count as unhandled.
-  core.metadataDurable.catch(() => undefined);
 }
 
 export class Log {
@@ -321,20 +337,31 @@ export class Log {
 
   /** Makes the log end at `offset` or at the batch boundary before it; false where it did already. */
   truncateTo(offset: Offset): boolean {
-    return this.#change('truncate the log', () => truncateTo(this.#core, offset));
+    const truncated = this.#change('truncate the log', () => truncateTo(this.#core, offset));
+    if (truncated) this.#settleCut();
+    return truncated;
+  }
+
+  /** The next append waits for the cut to be durable: as a rule it comes later than that. */
+  #settleCut(): void {
+    this.flush().catch(() => undefined);
   }
 
   /** Drops every record; the next one gets `offset`. */
   truncateFullyAndStartAt(offset: Offset, startOffset?: Offset): void {
     this.#change('truncate the log', () => truncateFullyAndStartAt(this.#core, offset, startOffset));
+    this.#settleCut();
   }
 
   #change<Result>(doing: string, change: () => Result): Result {
     if (!this.#core.isUsable) throw this.#core.unusableError();
+    const { segments, active } = this.#core;
     try {
       return change();
     } catch (error) {
-      // Files and memory may disagree half-way: no error passes by itself here.
+      // Files and memory may disagree half-way: then no error passes by itself.
+      const untouched = this.#core.segments === segments && !active.file.isRetired;
+      if (untouched && isPassing(error)) throw error;
       this.#core.fail(error, doing);
       throw this.#core.unusableError();
     }
@@ -352,6 +379,26 @@ export class Log {
     core.startOffset = offset;
     startMoved(core);
     return ErrorCode.NONE;
+  }
+
+  /** Resolves with whether the start offset is durable now. */
+  persistStartOffset(): Promise<boolean> {
+    return this.#core.listeners.onStartOffsetAsked?.() ?? Promise.resolve(false);
+  }
+
+  /** Names of segments that were created or deleted are not durable yet. */
+  get hasUnsyncedNames(): boolean {
+    return this.#core.directoryDirty;
+  }
+
+  /** For the owner of the checkpoints, from `onTruncated`: resolves with whether they are durable again. */
+  checkpointing(done: Promise<boolean>): void {
+    const core = this.#core;
+    const { truncations } = core;
+    core.checkpointStale = true;
+    void done.then((durable) => {
+      if (durable && truncations === core.truncations) core.checkpointStale = false;
+    });
   }
 
   /** Resolves when all that is appended now is durable. Rejects with SluiceError STORAGE_FAILED. */
@@ -410,7 +457,8 @@ export class Log {
   setTopicId(topicId: Uuid): void {
     this.#core.topicId = topicId;
     writePartitionMetadata(this.directory, topicId, this.#core.fileSystem);
-    syncMetadata(this.#core, topicId);
+    this.#core.metadataUnsynced = true;
+    this.#core.directoryDirty = true;
   }
 
   producers(): ActiveProducer[] {
@@ -441,6 +489,7 @@ export class Log {
     if (core.closed) return;
     try {
       if (core.failure !== undefined) throw core.unusableError();
+      core.closing = true;
       core.active.finishIndexes();
       if (core.endOffset > (core.snapshots.latest ?? -1)) core.snapshots.write(core.endOffset, core.producers.entries);
       await this.flush();

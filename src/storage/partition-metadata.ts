@@ -38,7 +38,12 @@ export function writePartitionMetadata(directory: string, topicId: Uuid, fileSys
   fileSystem.rename(temporary, path);
 }
 
-/** Makes it durable. */
-export function syncPartitionMetadata(directory: string, topicId: Uuid, fileSystem: FileSystem): Promise<void> {
-  return fileSystem.replaceFileAsync(`${directory}/${PARTITION_METADATA_FILE}`, encodePartitionMetadata(topicId));
+/** Makes its content durable; its name is so once the directory was synced. */
+export async function syncPartitionMetadata(directory: string, fileSystem: FileSystem): Promise<void> {
+  const file = fileSystem.open(`${directory}/${PARTITION_METADATA_FILE}`);
+  try {
+    await file.sync();
+  } finally {
+    file.close();
+  }
 }

@@ -58,7 +58,9 @@ export class ProducerEntry {
   /** The remembered batch with exactly these sequence numbers: what is appended already. */
   duplicateOf(epoch: number, firstSequence: number, lastSequence: number): RememberedBatch | undefined {
     if (epoch !== this.epoch) return undefined;
-    for (const batch of this.batches) {
+    // The newest first: a producer that was forgotten, and began anew, uses the same numbers again.
+    for (let index = this.batches.length - 1; index >= 0; index--) {
+      const batch = this.batches[index]!;
       if (batch.lastSequence !== lastSequence) continue;
       if (sequenceBefore(batch.lastSequence, batch.offsetDelta) === firstSequence) return batch;
     }

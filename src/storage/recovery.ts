@@ -131,10 +131,12 @@ async function readEpochs(core: LogCore): Promise<void> {
   }
 }
 
-/** Batches of an epoch that is known tell nothing new; only its first one gives it its start. */
+/** The first batch of an epoch gives it its start. Newer epochs that the file knows were taken back by a truncation. */
 function noteEpoch(core: LogCore, { bytes, at }: BatchCursor): void {
   const epoch = batch.leaderEpoch(bytes, at);
-  if (epoch > core.epochs.latest) core.epochs.assign(epoch, batch.baseOffset(bytes, at));
+  if (epoch < 0 || epoch === core.epochs.latest) return;
+  core.epochs.forgetAbove(epoch);
+  core.epochs.assign(epoch, batch.baseOffset(bytes, at));
 }
 
 /** The first segment whose batches must be checked; past the last one where none must. */
@@ -173,25 +175,52 @@ async function loadClean(core: LogCore): Promise<void> {
 }
 
 async function checkFrom(core: LogCore, first: number, options: RecoveryOptions): Promise<void> {
-  await rebuildProducersAsync(core, core.segments[first]!.baseOffset);
-  core.endOffset = core.segments[first]!.baseOffset;
+  const from = core.segments[first]!.baseOffset;
+  await rebuildProducersAsync(core, from);
+  core.endOffset = from;
+  // The file may tell of epochs that a truncation took back; the batches from here on tell the true ones.
+  core.epochs.truncateFromEnd(from);
   for (let index = first; index < core.segments.length; index++) {
     const segment = core.segments[index]!;
+    if (index > first && isBehindLoss(core, segment)) {
+      core.logger.warn('The log is cut where batches are missing', {
+        endOffset: core.endOffset,
+        nextSegment: segment.baseOffset,
+        segmentsDropped: core.segments.length - index,
+      });
+      dropFrom(core, index);
+      break;
+    }
     core.endOffset = segment.baseOffset;
     if (index > first) core.snapshots.write(segment.baseOffset, core.producers.entries);
     const cutBytes = await checkSegment(core, segment);
     if (cutBytes > 0) {
-      const doomed = core.segments.slice(index + 1);
       core.logger.warn('The log is cut at the first bytes that are no batch', {
         endOffset: core.endOffset,
         cutBytes,
-        segmentsDropped: doomed.length,
+        segmentsDropped: core.segments.length - index - 1,
       });
-      core.segments = core.segments.slice(0, index + 1);
-      discard(core, doomed);
+      dropFrom(core, index + 1);
     }
     options.onProgress?.(core.segments.length - index - 1);
   }
+}
+
+/**
+ * Segments reach the disk in any order: one may be whole although the end of the one before it was lost. Where
+ * compaction has been at work, a gap is no loss.
+ */
+function isBehindLoss(core: LogCore, segment: Segment): boolean {
+  if (segment.baseOffset < core.endOffset) return true;
+  const mayHaveGaps = core.config.compactPolicy || core.cleanedTo !== undefined;
+  return segment.baseOffset > core.endOffset && !mayHaveGaps;
+}
+
+function dropFrom(core: LogCore, index: number): void {
+  const doomed = core.segments.slice(index);
+  core.segments = core.segments.slice(0, index);
+  discard(core, doomed.reverse());
+  core.cutUnsynced = true;
 }
 
 /** Keeps the run of good batches at the segment's start; returns how many bytes had to be cut off behind it. */
@@ -209,7 +238,10 @@ async function checkSegment(core: LogCore, segment: Segment): Promise<number> {
       core.endOffset = batch.lastOffset(cursor.bytes, cursor.at) + 1;
       if (completed !== undefined) core.transactionCompleted(segment, completed);
     }
-    if (segment.size < fileBytes) file.truncateSync(segment.size);
+    if (segment.size < fileBytes) {
+      file.truncateSync(segment.size);
+      core.cutUnsynced = true;
+    }
   } finally {
     segment.file.giveBack();
   }
@@ -225,12 +257,25 @@ function isGood(core: LogCore, segment: Segment, { bytes, at, size }: BatchCurso
   return crc32c(bytes, at + batch.CRC_FROM, at + size) === batch.storedCrc(bytes, at);
 }
 
+/**
+ * The last process did not say that all is durable: what can be read may be in the page cache only, names and cuts
+ * included. The flush that ends the opening changes that; on files that are on the disk it costs next to nothing.
+ */
+function distrustPageCache(core: LogCore): void {
+  core.cutUnsynced = true;
+  core.directoryDirty = true;
+  core.directoryNew = true;
+  core.metadataUnsynced = core.topicId !== undefined;
+  core.snapshots.distrustLatest();
+}
+
 /** The checkpoint says that everything in the files was deleted: somebody put an older directory in place. */
 function dropAll(core: LogCore): void {
   core.logger.warn('All segments lie below the log start offset and are dropped', { startOffset: core.startOffset });
   const doomed = core.segments;
   core.segments = [];
   discard(core, doomed);
+  core.cutUnsynced = true;
   core.epochs.clear();
   core.snapshots.removeWhere(() => true);
 }
@@ -243,6 +288,8 @@ function startEmpty(core: LogCore): void {
 
 function finish(core: LogCore, options: RecoveryOptions): void {
   core.recoveryPoint = Math.min(options.cleanShutdown ? core.recoveryPoint : options.recoveryPoint, core.endOffset);
+  core.checkpointStale = options.recoveryPoint > core.endOffset;
+  if (!options.cleanShutdown) distrustPageCache(core);
   core.flushRequestedTo = core.recoveryPoint;
   core.producers.endOffset = core.endOffset;
   core.epochs.truncateFromEnd(core.endOffset);

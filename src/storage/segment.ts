@@ -270,6 +270,22 @@ export class Segment {
     this.transactionIndex.file.flush();
   }
 
+  get hasDirtyIndexes(): boolean {
+    return this.offsetIndex.file.isDirty || this.timeIndex.file.isDirty;
+  }
+
+  /** Makes the indexes durable. A crash after that takes the files of a closed segment at their word. */
+  async syncIndexes(): Promise<void> {
+    await this.offsetIndex.file.sync();
+    await this.timeIndex.file.sync();
+  }
+
+  /** The same in this turn. */
+  syncIndexesNow(): void {
+    this.offsetIndex.file.syncNow();
+    this.timeIndex.file.syncNow();
+  }
+
   /** Nothing will be appended ever again. */
   seal(): void {
     this.finishIndexes();

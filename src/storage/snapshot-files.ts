@@ -87,6 +87,11 @@ export class SnapshotFiles {
     this.removeWhere((offset) => !segmentBases.has(offset) && (offset !== newest || offset < newestBase));
   }
 
+  /** The newest one may have been written by a process that did not live to sync it. */
+  distrustLatest(): void {
+    if (this.latest !== undefined) this.#unsynced.add(this.latest);
+  }
+
   /** Makes what was written durable, but for the directory's entries; false where nothing was to do. */
   async sync(): Promise<boolean> {
     if (this.#unsynced.size === 0) return false;
