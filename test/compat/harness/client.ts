@@ -21,7 +21,8 @@ export interface TopicSpec {
 export interface ReadPosition {
   readonly partition: number;
   readonly offset: number | 'beginning';
-  readonly count: number;
+  /** Not every client can read to what was the end when it began. */
+  readonly count: number | 'end';
 }
 
 export type Operation =

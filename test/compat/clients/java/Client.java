@@ -376,6 +376,7 @@ public final class Client implements AutoCloseable {
         String topic = op.get("topic").asText();
         Map<Integer, Integer> left = new HashMap<>();
         int missing = 0;
+        boolean toEnd = false;
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(TIMEOUT_S);
         try (KafkaConsumer<byte[], byte[]> consumer = new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer());
              BufferedWriter out = Files.newBufferedWriter(Path.of(op.get("file").asText()))) {
@@ -386,10 +387,17 @@ public final class Client implements AutoCloseable {
                 TopicPartition at = new TopicPartition(topic, each.get("partition").asInt());
                 if (each.get("offset").isNumber()) consumer.seek(at, each.get("offset").asLong());
                 else consumer.seekToBeginning(List.of(at));
-                left.put(at.partition(), each.get("count").asInt());
-                missing += each.get("count").asInt();
+                if (each.get("count").isNumber()) {
+                    left.put(at.partition(), each.get("count").asInt());
+                    missing += each.get("count").asInt();
+                } else {
+                    toEnd = true;
+                    left.put(at.partition(), Integer.MAX_VALUE);
+                }
             }
-            while (missing > 0) {
+            // With read_committed that is the last stable offset.
+            Map<TopicPartition, Long> ends = toEnd ? consumer.endOffsets(partitions) : Map.of();
+            while (missing > 0 || ends.entrySet().stream().anyMatch(end -> consumer.position(end.getKey()) < end.getValue())) {
                 if (System.nanoTime() > deadline) throw new java.util.concurrent.TimeoutException(missing + " records missing");
                 for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(200))) {
                     if (left.merge(record.partition(), -1, Integer::sum) < 0) continue;
