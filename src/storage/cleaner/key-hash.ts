@@ -12,6 +12,25 @@ export const HASH_WORDS = 4;
 /** Rounds after the last block, for each half of the result. */
 const FINAL_ROUNDS = 3;
 
+/** The block that `loadBlock` read last: eight bytes, little endian. */
+let low = 0;
+let high = 0;
+
+/** Reads the block at `at`; the last one holds what is left of the key, and its length in the highest byte. */
+function loadBlock(bytes: Uint8Array, at: number, left: number, keyLength: number): void {
+  if (left >= 8) {
+    low = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
+    high = bytes[at + 4]! | (bytes[at + 5]! << 8) | (bytes[at + 6]! << 16) | (bytes[at + 7]! << 24);
+    return;
+  }
+  low = 0;
+  high = keyLength << 24;
+  for (let index = 0; index < left; index++) {
+    if (index < 4) low |= bytes[at + index]! << (8 * index);
+    else high |= bytes[at + index]! << (8 * (index - 4));
+  }
+}
+
 /** Leaves the hash of the `length` bytes at `from` in `out`: low and high half of the first 64 bits, then the second. */
 export function hashKey(secret: HashSecret, bytes: Uint8Array, from: number, length: number, out: Uint32Array): void {
   let v0l = secret[0]! ^ 0x70736575;
@@ -24,34 +43,17 @@ export function hashKey(secret: HashSecret, bytes: Uint8Array, from: number, len
   let v3l = secret[2]! ^ 0x79746573;
   let v3h = secret[3]! ^ 0x74656462;
   const blocks = length >>> 3;
-  const last = blocks + FINAL_ROUNDS + FINAL_ROUNDS;
-  let at = from;
-  let ml = 0;
-  let mh = 0;
-  for (let step = 0; step <= last; step++) {
-    if (step < blocks) {
-      ml = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
-      mh = bytes[at + 4]! | (bytes[at + 5]! << 8) | (bytes[at + 6]! << 16) | (bytes[at + 7]! << 24);
-      at += 8;
-    } else if (step === blocks) {
-      // The bytes that are left, and the length in the highest byte.
-      ml = 0;
-      mh = length << 24;
-      for (let rest = length & 7, index = 0; index < rest; index++) {
-        if (index < 4) ml |= bytes[at + index]! << (8 * index);
-        else mh |= bytes[at + index]! << (8 * (index - 4));
-      }
+  for (let step = 0; step <= blocks + 2 * FINAL_ROUNDS; step++) {
+    if (step <= blocks) {
+      loadBlock(bytes, from + 8 * step, length - 8 * step, length);
+      v3l ^= low;
+      v3h ^= high;
     } else if (step === blocks + 1) {
       v2l ^= 0xee;
     } else if (step === blocks + 1 + FINAL_ROUNDS) {
       out[0] = v0l ^ v1l ^ v2l ^ v3l;
       out[1] = v0h ^ v1h ^ v2h ^ v3h;
       v1l ^= 0xdd;
-    }
-    const absorbs = step <= blocks;
-    if (absorbs) {
-      v3l ^= ml;
-      v3h ^= mh;
     }
     // One SipRound. An addition carries where the low half wraps.
     let sum = (v0l + v1l) | 0;
@@ -66,14 +68,12 @@ export function hashKey(secret: HashSecret, bytes: Uint8Array, from: number, len
     swap = (v3l << 16) | (v3h >>> 16);
     v3h = ((v3h << 16) | (v3l >>> 16)) ^ v2h;
     v3l = swap ^ v2l;
-    swap = v0l;
-    v0l = v0h;
-    v0h = swap;
     sum = (v2l + v1l) | 0;
     v2h = (v2h + v1h + (sum >>> 0 < v1l >>> 0 ? 1 : 0)) | 0;
     v2l = sum;
-    sum = (v0l + v3l) | 0;
-    v0h = (v0h + v3h + (sum >>> 0 < v3l >>> 0 ? 1 : 0)) | 0;
+    // The halves of v0 change places first.
+    sum = (v0h + v3l) | 0;
+    v0h = (v0l + v3h + (sum >>> 0 < v3l >>> 0 ? 1 : 0)) | 0;
     v0l = sum;
     swap = (v1l << 17) | (v1h >>> 15);
     v1h = ((v1h << 17) | (v1l >>> 15)) ^ v2h;
@@ -84,9 +84,9 @@ export function hashKey(secret: HashSecret, bytes: Uint8Array, from: number, len
     swap = v2l;
     v2l = v2h;
     v2h = swap;
-    if (absorbs) {
-      v0l ^= ml;
-      v0h ^= mh;
+    if (step <= blocks) {
+      v0l ^= low;
+      v0h ^= high;
     }
   }
   out[2] = v0l ^ v1l ^ v2l ^ v3l;
