@@ -162,7 +162,12 @@ function replaceFileAsync(path: string, content: Uint8Array): Promise<void> {
   state.pending++;
   const run = async (): Promise<void> => {
     try {
-      if (turn === state.latest) await replaceOnThreadPool(path, content, () => turn === state.latest);
+      await takePlace();
+      try {
+        if (turn === state.latest) await replaceOnThreadPool(path, content, () => turn === state.latest);
+      } finally {
+        givePlace();
+      }
     } finally {
       if (--state.pending === 0) replacements.delete(path);
     }
@@ -171,6 +176,25 @@ function replaceFileAsync(path: string, content: Uint8Array): Promise<void> {
   const done = state.tail.then(run, run);
   state.tail = done;
   return done.then(() => (turn === state.latest ? undefined : state.tail));
+}
+
+/** A descriptor each, and a thread of the pool's four: thousands of partitions made at once must leave some to others. */
+const MOST_REPLACEMENTS_AT_ONCE = 3;
+const waitingReplacements: (() => void)[] = [];
+let replacementsUnderWay = 0;
+
+function takePlace(): Promise<void> | undefined {
+  if (replacementsUnderWay < MOST_REPLACEMENTS_AT_ONCE) {
+    replacementsUnderWay++;
+    return undefined;
+  }
+  return new Promise((resolve) => waitingReplacements.push(resolve));
+}
+
+function givePlace(): void {
+  const next = waitingReplacements.shift();
+  if (next === undefined) replacementsUnderWay--;
+  else next();
 }
 
 /** Leaves the old file in place when `stillLatest` says that a newer replacement was made meanwhile. */

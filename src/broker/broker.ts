@@ -22,6 +22,7 @@ import {
 } from '../config/listeners.ts';
 import { resolveTopicConfig } from '../config/topic-config.ts';
 import { Controller } from '../controller/controller.ts';
+import { GroupCoordinator, OFFSETS_TOPIC } from '../coordinator/group/group-coordinator.ts';
 import { brokerConfigsOf, topicConfigsOf } from '../metadata/image.ts';
 import type { MetadataQuorum } from '../metadata/quorum.ts';
 import { LocalQuorum } from '../metadata/quorums/local.ts';
@@ -33,7 +34,9 @@ import type { LogConfig } from '../storage/log-config.ts';
 import { LogManager } from '../storage/log-manager.ts';
 import { createDispatch } from './dispatch.ts';
 import { FetchSessions } from './fetch-sessions.ts';
+import { groupCoordinatorOptions } from './group-options.ts';
 import { createHandlers } from './handlers.ts';
+import { InternalTopics } from './internal-topics.ts';
 import { openListeners } from './listening.ts';
 import { cleanerSettings, logDirectories, logManagerOptions } from './log-options.ts';
 import { ProducerIds } from './producer-ids.ts';
@@ -131,9 +134,11 @@ class BrokerProcess implements Broker {
     const services = this.#createServices(quorum);
     const follower = { brokerId: this.brokerId, config: () => this.#config, replicas: services.replicas };
     hostAll(follower, quorum.image());
+    services.groups.start();
     quorum.subscribe((delta, image) => {
       this.#config = this.#static.withDynamic(brokerConfigsOf(image, this.brokerId));
       followDelta(follower, delta, image);
+      services.groups.follow(delta, image);
     });
     await this.#serve(endpoints, services);
     this.#reportFacts();
@@ -169,6 +174,7 @@ class BrokerProcess implements Broker {
       hasPartition: (topic, partition) => quorum.image().topics.byName.get(topic)?.partitions[partition] !== undefined,
       topicName: (id) => quorum.image().topics.byId.get(id)?.name,
     };
+    const replicas = new Replicas({ brokerId: this.brokerId }, { logs: this.#logs, directory: topics, logger });
     const services: BrokerServices = {
       brokerId: this.brokerId,
       clock,
@@ -178,10 +184,26 @@ class BrokerProcess implements Broker {
       topics,
       topicCreation: new TopicCreation({ enabled: () => config().get('auto.create.topics.enable') }, { controller }),
       producerIds: new ProducerIds(() =>
-        controller.allocateProducerIds({ brokerId: this.brokerId, brokerEpoch: this.#brokerEpoch }),
+        controller
+          .allocateProducerIds({ brokerId: this.brokerId, brokerEpoch: this.#brokerEpoch })
+          .catch((error: unknown) => {
+            logger.warn('no producer ids could be allocated', { reason: messageOf(error) });
+            throw error;
+          }),
       ),
       logs: this.#logs,
-      replicas: new Replicas({ brokerId: this.brokerId }, { logs: this.#logs, directory: topics, logger }),
+      replicas,
+      internalTopics: new InternalTopics({ config }, { controller, quorum }),
+      groups: new GroupCoordinator(
+        { brokerId: this.brokerId, ...groupCoordinatorOptions(config) },
+        {
+          clock,
+          random,
+          logger,
+          image: () => quorum.image(),
+          find: (partition) => replicas.find(OFFSETS_TOPIC, partition),
+        },
+      ),
       fetchSessions: new FetchSessions(
         { maxSessions: config().get('max.incremental.fetch.session.cache.slots') },
         { clock, random },
@@ -204,6 +226,8 @@ class BrokerProcess implements Broker {
       registered ? dispatch(frame, connection) : registration.then(() => dispatch(frame, connection));
     const listeners = await openListeners({ config, endpoints, handler }, { logger, clock });
     this.#stops.push(() => listeners.close({ graceMs: config.get('sluice.shutdown.grace.ms') }));
+    // First of all: members that wait for others would hold up the listeners until the grace is over.
+    this.#stops.push(async () => services.groups.close());
     this.#advertised = endpointsOf(advertisedListeners(config, hostname(), listeners.ports));
     const { brokerEpoch } = await services.controller.registerBroker({
       brokerId: this.brokerId,

@@ -4,21 +4,32 @@ import { handleAlterConfigs } from './handlers/alter-configs.ts';
 import { handleApiVersions } from './handlers/api-versions.ts';
 import { handleCreatePartitions } from './handlers/create-partitions.ts';
 import { handleCreateTopics } from './handlers/create-topics.ts';
+import { handleDeleteGroups } from './handlers/delete-groups.ts';
 import { handleDeleteRecords } from './handlers/delete-records.ts';
 import { handleDeleteTopics } from './handlers/delete-topics.ts';
 import { handleDescribeCluster } from './handlers/describe-cluster.ts';
 import { handleDescribeConfigs } from './handlers/describe-configs.ts';
+import { handleDescribeGroups } from './handlers/describe-groups.ts';
 import { handleDescribeLogDirs } from './handlers/describe-log-dirs.ts';
 import { handleDescribeProducers } from './handlers/describe-producers.ts';
 import { handleDescribeTopicPartitions } from './handlers/describe-topic-partitions.ts';
 import { handleFetch } from './handlers/fetch.ts';
+import { handleFindCoordinator } from './handlers/find-coordinator.ts';
+import { handleHeartbeat } from './handlers/heartbeat.ts';
 import { handleIncrementalAlterConfigs } from './handlers/incremental-alter-configs.ts';
 import { handleInitProducerId } from './handlers/init-producer-id.ts';
+import { handleJoinGroup } from './handlers/join-group.ts';
+import { handleLeaveGroup } from './handlers/leave-group.ts';
 import { handleListConfigResources } from './handlers/list-config-resources.ts';
+import { handleListGroups } from './handlers/list-groups.ts';
 import { handleListOffsets } from './handlers/list-offsets.ts';
 import { handleMetadata } from './handlers/metadata.ts';
+import { handleOffsetCommit } from './handlers/offset-commit.ts';
+import { handleOffsetDelete } from './handlers/offset-delete.ts';
+import { handleOffsetFetch } from './handlers/offset-fetch.ts';
 import { handleOffsetForLeaderEpoch } from './handlers/offset-for-leader-epoch.ts';
 import { handleProduce } from './handlers/produce.ts';
+import { handleSyncGroup } from './handlers/sync-group.ts';
 import type { BrokerServices } from './services.ts';
 
 const TABLE: readonly ((services: BrokerServices) => Handler)[] = [
@@ -29,13 +40,24 @@ const TABLE: readonly ((services: BrokerServices) => Handler)[] = [
   handleCreateTopics,
   handleDeleteTopics,
   handleDeleteRecords,
+  handleOffsetCommit,
+  handleOffsetFetch,
+  handleFindCoordinator,
+  handleJoinGroup,
+  handleHeartbeat,
+  handleLeaveGroup,
+  handleSyncGroup,
+  handleDescribeGroups,
+  handleListGroups,
   handleInitProducerId,
   handleOffsetForLeaderEpoch,
   handleDescribeConfigs,
   handleAlterConfigs,
   handleDescribeLogDirs,
   handleCreatePartitions,
+  handleDeleteGroups,
   handleIncrementalAlterConfigs,
+  handleOffsetDelete,
   handleDescribeCluster,
   handleDescribeProducers,
   handleListConfigResources,

@@ -2,10 +2,12 @@ import type { Clock } from '../base/clock.ts';
 import type { BrokerId } from '../base/units.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
 import type { Controller } from '../controller/controller.ts';
+import type { GroupCoordinator } from '../coordinator/group/group-coordinator.ts';
 import type { MetadataQuorum } from '../metadata/quorum.ts';
 import type { Replicas, TopicDirectory } from '../replication/replicas.ts';
 import type { LogManager } from '../storage/log-manager.ts';
 import type { FetchSessions } from './fetch-sessions.ts';
+import type { InternalTopics } from './internal-topics.ts';
 import type { ProducerIds } from './producer-ids.ts';
 import type { TopicCreation } from './topic-creation.ts';
 
@@ -20,6 +22,8 @@ export interface BrokerServices {
   readonly topics: TopicDirectory;
   readonly topicCreation: TopicCreation;
   readonly producerIds: ProducerIds;
+  readonly internalTopics: InternalTopics;
+  readonly groups: GroupCoordinator;
   readonly logs: LogManager;
   readonly replicas: Replicas;
   readonly fetchSessions: FetchSessions;

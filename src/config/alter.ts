@@ -89,9 +89,11 @@ function malformedNames(
   needValue: readonly ConfigChange[],
   all: readonly ConfigChange[],
 ): (AlterResult & { ok: false }) | undefined {
-  const names = all.map(({ name }) => name);
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice !== undefined) return refused('INVALID_REQUEST', `${twice} stands twice`);
+  const seen = new Set<string>();
+  for (const { name } of all) {
+    if (seen.has(name)) return refused('INVALID_REQUEST', `${name} stands twice`);
+    seen.add(name);
+  }
   const absent = needValue.filter(({ value }) => value === null).map(({ name }) => name);
   return absent.length === 0 ? undefined : refused('INVALID_REQUEST', `no value for: ${absent.join(', ')}`);
 }
@@ -114,9 +116,9 @@ function applyOperation(
         return refused('INVALID_CONFIG', `${name}: is no list, so nothing can be added to it or taken away`);
       }
       const items = elements(current ?? option.default ?? '');
-      const asked = elements(value ?? '');
+      const asked = new Set(elements(value ?? ''));
       if (operation === ALTER_OPERATION.APPEND) return [...new Set([...items, ...asked])].join(',');
-      return items.filter((item) => !asked.includes(item)).join(',');
+      return items.filter((item) => !asked.has(item)).join(',');
     }
     default:
       return refused('INVALID_REQUEST', `${name}: no such operation: ${operation}`);

@@ -64,7 +64,8 @@ export function describeTopicConfigs(
   options: DescribeOptions = {},
 ): ConfigEntry[] {
   const config = resolveTopicConfig(broker, overrides);
-  const names = topicOptionNames.filter((name) => !topicOptions[name].internal && isWanted(name, options));
+  const wanted = wantedNames(options);
+  const names = topicOptionNames.filter((name) => !topicOptions[name].internal && wanted(name));
   return names.map((name) => {
     const option: Option = topicOptions[name];
     const value = isSensitive(option) ? null : config.text(name);
@@ -77,7 +78,7 @@ export function describeTopicConfigs(
 export function describeBrokerConfigs(broker: BrokerConfig, options: DescribeOptions = {}): ConfigEntry[] {
   const others = [...broker.given.keys(), ...broker.dynamic.perBroker.keys(), ...broker.dynamic.clusterDefault.keys()];
   const listenerNames = new Set(others.filter((name) => !Object.hasOwn(brokerOptions, name)));
-  const names = [...brokerOptionNames, ...listenerNames].filter((name) => isWanted(name, options));
+  const names = [...brokerOptionNames, ...listenerNames].filter(wantedNames(options));
   return names.map((name) => {
     const option = findBrokerOption(name);
     const sensitive = option === undefined || isSensitive(option);
@@ -90,7 +91,7 @@ export function describeBrokerConfigs(broker: BrokerConfig, options: DescribeOpt
 
 /** The dynamic values that all brokers share: what the broker resource without a name has. */
 export function describeClusterDefaults(broker: BrokerConfig, options: DescribeOptions = {}): ConfigEntry[] {
-  const names = [...broker.dynamic.clusterDefault.keys()].filter((name) => isWanted(name, options));
+  const names = [...broker.dynamic.clusterDefault.keys()].filter(wantedNames(options));
   return names.map((name) => {
     const option = findBrokerOption(name);
     const sensitive = option === undefined || isSensitive(option);
@@ -102,9 +103,10 @@ export function describeClusterDefaults(broker: BrokerConfig, options: DescribeO
   });
 }
 
-function isWanted(name: string, options: DescribeOptions): boolean {
-  const { names } = options;
-  return names === undefined || names === null || names.length === 0 || names.includes(name);
+function wantedNames({ names }: DescribeOptions): (name: string) => boolean {
+  if (names === undefined || names === null || names.length === 0) return () => true;
+  const wanted = new Set(names);
+  return (name) => wanted.has(name);
 }
 
 function entry(

@@ -8,6 +8,7 @@ import type { IncrementalAlterConfigsRequest } from '../protocol/apis/incrementa
 import { ErrorCode } from '../protocol/error-codes.ts';
 import type { Decision } from './pending-image.ts';
 import { isRefusal, type Refusal, refuse } from './refusal.ts';
+import { repeated } from './repeated.ts';
 import { topicNameProblem } from './topic-names.ts';
 
 interface Resource {
@@ -56,9 +57,9 @@ function alterEach<R extends Resource>(
   alter: (target: AlterTarget, current: ReadonlyMap<string, string>, resource: R) => AlterResult,
 ): Decision<AlterConfigsResponse> {
   const records: MetadataRecord[] = [];
+  const twice = repeated(request.resources.map(keyOf));
   const responses = request.resources.map((resource) => {
-    const twice = request.resources.filter((other) => isSame(resource, other)).length > 1;
-    const target = twice
+    const target = twice.has(keyOf(resource))
       ? refuse(ErrorCode.INVALID_REQUEST, 'Each resource must appear at most once.')
       : targetOf(image, resource, config);
     if (isRefusal(target)) return { ...identity(resource), ...target };
@@ -75,9 +76,7 @@ function identity({ resourceType, resourceName }: Resource): Resource {
   return { resourceType, resourceName };
 }
 
-function isSame(left: Resource, right: Resource): boolean {
-  return left.resourceType === right.resourceType && left.resourceName === right.resourceName;
-}
+const keyOf = ({ resourceType, resourceName }: Resource): string => `${resourceType}/${resourceName}`;
 
 function targetOf(
   image: MetadataImage,

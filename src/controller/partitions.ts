@@ -7,6 +7,7 @@ import { ErrorCode, errorMessage } from '../protocol/error-codes.ts';
 import { checkAssignments, checkBrokerCaps, partitionRecords, placePartitions } from './new-partitions.ts';
 import type { Decision } from './pending-image.ts';
 import { isRefusal, type Refusal, refuse } from './refusal.ts';
+import { repeated } from './repeated.ts';
 import type { TopicPolicies } from './topics.ts';
 
 type Increase = CreatePartitionsRequest['topics'][number];
@@ -21,11 +22,11 @@ export function createPartitions(
   const results: Result[] = [];
   const granted = { replicas: new Map<BrokerId, number>(), partitions: 0 };
   const seen = new Set<string>();
+  const twice = repeated(request.topics.map(({ name }) => name));
   for (const topic of request.topics) {
     if (seen.has(topic.name)) continue;
     seen.add(topic.name);
-    const twice = request.topics.filter(({ name }) => name === topic.name).length > 1;
-    const outcome = twice
+    const outcome = twice.has(topic.name)
       ? refuse(ErrorCode.INVALID_REQUEST, 'Duplicate topic name.')
       : increase(image, topic, policies, granted);
     if (isRefusal(outcome)) {

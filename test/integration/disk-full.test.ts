@@ -4,14 +4,16 @@
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, statfsSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { createTopics } from '../../src/protocol/apis/create-topics.ts';
+import { initProducerId } from '../../src/protocol/apis/init-producer-id.ts';
 import { ErrorCode } from '../../src/protocol/error-codes.ts';
 import { batchOf, produceTo, readAll } from '../support/partition-io.ts';
 import { answers, makeTopic, startTestBroker } from '../support/test-broker.ts';
+import type { Wire } from '../support/wire.ts';
 
 const VOLUME_BYTES = 24 * 2 ** 20;
 /** Kept aside, to give room back in the end. */
@@ -25,6 +27,26 @@ after(() => {
   if (mounted) spawnSync('umount', [volume]);
   rmSync(volume, { recursive: true, force: true });
 });
+
+/** Takes the last bytes of the volume and goes on until the metadata log has none left either. */
+async function fillMetadata(wire: Wire, directory: string): Promise<void> {
+  const last = openSync(join(directory, 'last'), 'w');
+  assert.throws(() => {
+    for (;;) writeSync(last, Buffer.alloc(4096));
+  }, /ENOSPC/);
+  closeSync(last);
+  let created = 0;
+  for (;;) {
+    const topics = [
+      { name: `no-room-${created}`, numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] },
+    ];
+    const reply = await wire.reply(createTopics, 7, { topics, timeoutMs: 1000 });
+    if ((reply['topics'] as { errorCode: number }[])[0]!.errorCode !== 0) break;
+    assert.ok(created++ < 500, 'the metadata log never ran out of room');
+  }
+  const { errorCode } = await wire.reply(initProducerId, 4, { transactionalId: null, transactionTimeoutMs: 1000 });
+  assert.equal(errorCode, ErrorCode.COORDINATOR_LOAD_IN_PROGRESS, 'no producer ids can be allocated, for now');
+}
 
 test('a full disk refuses producers, serves readers, and heals', {
   skip: !mounted && 'no volume can be mounted here: a full disk was not tried',
@@ -52,18 +74,19 @@ test('a full disk refuses producers, serves readers, and heals', {
   for (let round = 0; round < 10; round++) assert.equal(await send(), ErrorCode.KAFKA_STORAGE_ERROR);
   assert.ok(broker.lines.length - linesBefore <= 10, 'at most one line a request');
   assert.deepEqual(await readAll(wire, target), acknowledged, 'all that was acknowledged and nothing else');
-  const topics = [{ name: 'no-room', numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] }];
-  assert.equal(
-    (await wire.ask(createTopics, 7, { topics, timeoutMs: 1000 })).kind,
-    'reply',
-    'no connection is lost over it',
-  );
+  await fillMetadata(wire, volume);
   assert.ok(await answers(wire));
 
+  rmSync(join(volume, 'last'));
   rmSync(ballast);
   const room = (): number => statfsSync(volume).bavail * statfsSync(volume).bsize;
   assert.ok(room() > BALLAST_BYTES / 2);
   for (let round = 0; round < 20; round++) assert.equal(await send(), 0, 'there is room again');
+  await makeTopic(wire, 'room-again');
+  assert.equal(
+    (await wire.reply(initProducerId, 4, { transactionalId: null, transactionTimeoutMs: 1000 }))['errorCode'],
+    0,
+  );
   assert.deepEqual(await readAll(wire, target), acknowledged);
   wire.close();
   await broker.close();

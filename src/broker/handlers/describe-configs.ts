@@ -17,8 +17,13 @@ type Result = DescribeConfigsResponse['results'][number];
 export const handleDescribeConfigs = (services: BrokerServices) =>
   handler(describeConfigs, (request): DescribeConfigsResponse => {
     const wanted = { includeSynonyms: request.includeSynonyms, includeDocumentation: request.includeDocumentation };
+    const described = new Set<string>();
     return {
       results: request.resources.map((resource): Result => {
+        // Once for each: a small request must not make an answer of any size.
+        const key = `${resource.resourceType}/${resource.resourceName}`;
+        if (described.has(key)) return failure(resource, ErrorCode.INVALID_REQUEST, 'the resource stands twice');
+        described.add(key);
         const options = { ...wanted, names: resource.configurationKeys };
         switch (resource.resourceType) {
           case RESOURCE_TYPE.TOPIC:

@@ -26,7 +26,8 @@ export const handleDescribeProducers = (services: BrokerServices) =>
     return {
       topics: request.topics.map(({ name, partitionIndexes }) => ({
         name,
-        partitions: partitionIndexes.map((index) => describe(name, index)),
+        // Once for each: a partition may have many producers.
+        partitions: [...new Set(partitionIndexes)].map((index) => describe(name, index)),
       })),
     };
   });

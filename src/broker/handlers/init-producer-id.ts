@@ -1,5 +1,6 @@
 /** InitProducerId (22), versions 0-5: ids for idempotent producers. */
 
+import { SluiceError } from '../../base/errors.ts';
 import { type InitProducerIdResponse, initProducerId } from '../../protocol/apis/init-producer-id.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
 import { handler } from '../handler.ts';
@@ -17,5 +18,11 @@ export const handleInitProducerId = (services: BrokerServices) =>
       return { errorCode, producerEpoch: -1 };
     }
     // A plain idempotent producer that asks again gets a new id: its old one has no owner to bump the epoch for.
-    return { producerId: await services.producerIds.next(), producerEpoch: 0 };
+    const next = await services.producerIds.next().catch((error: unknown) => {
+      // No block could be written to the metadata; the client asks again, as Kafka has it do.
+      if (error instanceof SluiceError) return undefined;
+      throw error;
+    });
+    if (next === undefined) return { errorCode: ErrorCode.COORDINATOR_LOAD_IN_PROGRESS, producerEpoch: -1 };
+    return { producerId: next, producerEpoch: 0 };
   });

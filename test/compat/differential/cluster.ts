@@ -5,7 +5,6 @@ import { describeLogDirs } from '../../../src/protocol/apis/describe-log-dirs.ts
 import { describeTopicPartitions } from '../../../src/protocol/apis/describe-topic-partitions.ts';
 import { metadata } from '../../../src/protocol/apis/metadata.ts';
 import { decodeResponseFrame } from '../../../src/protocol/frames.ts';
-import { declaredSchemas } from '../../support/declared-schemas.ts';
 import type { Body } from '../../support/wire.ts';
 import type { Comparable } from '../harness/differential/compare.ts';
 import type { Pair, Side } from '../harness/differential/pair.ts';
@@ -15,8 +14,8 @@ const CLIENT = { clientSoftwareName: 'a-client', clientSoftwareVersion: '1.0.2' 
 const UNKNOWN_ID = 'AAAAAAAAAAAAAAAAAAAB7Q';
 
 async function rangesOfServedApis(pair: Pair): Promise<void> {
-  const { apis } = await declaredSchemas();
-  const served = new Set(apis.map(({ key }) => key));
+  const { apiKeys } = await pair.sluice.wire.reply(apiVersions, 0, {});
+  const served = new Set((apiKeys as { apiKey: number }[]).map(({ apiKey }) => apiKey));
   const pick = (body: Body): unknown => ({
     ...body,
     apiKeys: (body['apiKeys'] as { apiKey: number }[]).filter(({ apiKey }) => served.has(apiKey)),
