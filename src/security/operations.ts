@@ -37,6 +37,14 @@ export const CLUSTER_OPERATIONS: readonly Operation[] = [
   Operation.describe,
 ];
 
+export const GROUP_OPERATIONS: readonly Operation[] = [
+  Operation.read,
+  Operation.describe,
+  Operation.delete,
+  Operation.describeConfigs,
+  Operation.alterConfigs,
+];
+
 /** One bit an operation, at the position of its code. */
 export function operationBits(operations: readonly Operation[]): number {
   let bits = 0;

@@ -217,7 +217,7 @@ function fetchedBody(groupId: string, name: string, id: string): Body {
   const topics = [{ name, topicId: id, partitionIndexes: [0, 1] }];
   return {
     groupId,
-    topics,
+    topics: [{ name, partitionIndexes: [0, 1] }],
     groups: [
       { groupId, topics },
       { groupId, topics: null },

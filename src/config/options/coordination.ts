@@ -5,49 +5,22 @@ const LATER = 'later';
 const CODEC_NUMBERS = '0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd';
 
 export const coordinationOptions = {
-  'offsets.topic.num.partitions': int(
-    { default: 50, min: 1, inert: LATER },
-    'Partitions of the topic of committed offsets.',
-  ),
+  'offsets.topic.num.partitions': int({ default: 50, min: 1 }, 'Partitions of the topic of committed offsets.'),
   'offsets.topic.replication.factor': short(
-    { default: 3, min: 1, inert: LATER },
+    { default: 3, min: 1 },
     'Replicas of that topic; a smaller cluster makes as many as it has brokers.',
   ),
-  'offsets.topic.segment.bytes': int({ default: 104857600, min: 1, inert: LATER }, 'Segment size of that topic.'),
-  'offsets.topic.compression.codec': int(
-    { default: 0, min: 0, max: 4, inert: LATER },
-    `Codec of that topic: ${CODEC_NUMBERS}.`,
-  ),
-  'offsets.retention.minutes': int(
-    { default: 10080, min: 1, inert: LATER },
-    'Time that the offsets of an empty group are kept.',
-  ),
-  'offsets.retention.check.interval.ms': long(
-    { default: 600000, min: 1, inert: LATER },
-    'Pace of dropping old offsets.',
-  ),
-  'offsets.commit.timeout.ms': int(
-    { default: 5000, min: 1, inert: LATER },
-    'Longest wait until a commit is replicated.',
-  ),
-  'offsets.load.buffer.size': int(
-    { default: 5242880, min: 1, inert: LATER },
-    'Bytes read at a time when groups are loaded.',
-  ),
-  'offset.metadata.max.bytes': int(
-    { default: 4096, inert: LATER },
-    'Largest note that may come with a committed offset.',
-  ),
-  'group.min.session.timeout.ms': int({ default: 6000, inert: LATER }, 'Shortest session that a consumer may ask for.'),
-  'group.max.session.timeout.ms': int(
-    { default: 1800000, inert: LATER },
-    'Longest session that a consumer may ask for.',
-  ),
-  'group.initial.rebalance.delay.ms': int(
-    { default: 3000, inert: LATER },
-    'Wait for more members before a new group starts.',
-  ),
-  'group.max.size': int({ default: INT_MAX, min: 1, inert: LATER }, 'Most members of a group.'),
+  'offsets.topic.segment.bytes': int({ default: 104857600, min: 1 }, 'Segment size of that topic.'),
+  'offsets.topic.compression.codec': int({ default: 0, min: 0, max: 4 }, `Codec of that topic: ${CODEC_NUMBERS}.`),
+  'offsets.retention.minutes': int({ default: 10080, min: 1 }, 'Time that the offsets of an empty group are kept.'),
+  'offsets.retention.check.interval.ms': long({ default: 600000, min: 1 }, 'Pace of dropping old offsets.'),
+  'offsets.commit.timeout.ms': int({ default: 5000, min: 1 }, 'Longest wait until a commit is replicated.'),
+  'offsets.load.buffer.size': int({ default: 5242880, min: 1 }, 'Bytes read at a time when groups are loaded.'),
+  'offset.metadata.max.bytes': int({ default: 4096 }, 'Largest note that may come with a committed offset.'),
+  'group.min.session.timeout.ms': int({ default: 6000 }, 'Shortest session that a consumer may ask for.'),
+  'group.max.session.timeout.ms': int({ default: 1800000 }, 'Longest session that a consumer may ask for.'),
+  'group.initial.rebalance.delay.ms': int({ default: 3000 }, 'Wait for more members before a new group starts.'),
+  'group.max.size': int({ default: INT_MAX, min: 1 }, 'Most members of a group.'),
   'group.coordinator.rebalance.protocols': list(
     { default: 'classic,consumer,streams', allowed: ['consumer', 'classic', 'share', 'streams'], inert: LATER },
     'Group protocols that are served.',
@@ -58,7 +31,7 @@ export const coordinationOptions = {
     'Background threads of that coordinator.',
   ),
   'group.coordinator.append.linger.ms': int(
-    { default: -1, min: -1, inert: LATER },
+    { default: -1, min: -1, inert: 'never' },
     'Time that group records wait for company; -1 decides by load.',
   ),
   'group.coordinator.cached.buffer.max.bytes': int(

@@ -33,4 +33,6 @@ export interface ShardTimers<Rec> {
   /** Runs `operation` once after `delayMs`, in place of what was scheduled under `key` before. */
   schedule(key: string, delayMs: number, operation: () => Result<unknown, Rec>): void;
   cancel(key: string): void;
+  /** Whether something is scheduled under the key. */
+  has(key: string): boolean;
 }

@@ -33,6 +33,10 @@ export class KeyedTimers<Rec> implements ShardTimers<Rec> {
     this.#timers.delete(key);
   }
 
+  has(key: string): boolean {
+    return this.#timers.has(key);
+  }
+
   cancelAll(): void {
     for (const timer of this.#timers.values()) timer.cancel();
     this.#timers.clear();

@@ -47,9 +47,8 @@ export class PartitionMap<Value> {
 
   /** Calls `visit` for every value of a group, or of all groups. */
   each(visit: (group: string, topic: string, partition: number, value: Value) => void, group?: string): void {
-    for (const [name, topics] of this.#groups) {
-      if (group !== undefined && name !== group) continue;
-      for (const [topic, partitions] of topics) {
+    for (const name of group === undefined ? this.#groups.keys() : [group]) {
+      for (const [topic, partitions] of this.#groups.get(name) ?? []) {
         for (const [partition, value] of partitions) visit(name, topic, partition, value);
       }
     }

@@ -1,0 +1,51 @@
+/** Reads what consumers of the classic protocol send each other: bytes that the coordinator otherwise only carries. */
+import { decodeMessage, MalformedMessage } from '../../protocol/codec.ts';
+import {
+  type ConsumerProtocolAssignment,
+  type ConsumerProtocolSubscription,
+  consumerProtocolAssignment,
+  consumerProtocolSubscription,
+} from '../../protocol/state/consumer-protocol.ts';
+
+const VERSION_BYTES = 2;
+
+/** The topics of a subscription; undefined where the bytes are none. */
+export function subscribedTopicsIn(metadata: Buffer | undefined): readonly string[] | undefined {
+  return metadata === undefined ? undefined : readSubscription(metadata)?.topics;
+}
+
+/** Undefined where the bytes are no subscription. A version of the future is read as the newest known. */
+export function readSubscription(bytes: Buffer): ConsumerProtocolSubscription | undefined {
+  return tolerant(bytes, (version) =>
+    decodeMessage(
+      consumerProtocolSubscription,
+      Math.min(version, consumerProtocolSubscription.versions.to),
+      bytes,
+      VERSION_BYTES,
+    ),
+  );
+}
+
+/** As `readSubscription`, of an assignment. */
+export function readAssignment(bytes: Buffer): ConsumerProtocolAssignment | undefined {
+  return tolerant(bytes, (version) =>
+    decodeMessage(
+      consumerProtocolAssignment,
+      Math.min(version, consumerProtocolAssignment.versions.to),
+      bytes,
+      VERSION_BYTES,
+    ),
+  );
+}
+
+function tolerant<T>(bytes: Buffer, read: (version: number) => T): T | undefined {
+  if (bytes.length < VERSION_BYTES) return undefined;
+  const version = bytes.readInt16BE(0);
+  if (version < 0) return undefined;
+  try {
+    return read(version);
+  } catch (error) {
+    if (error instanceof MalformedMessage) return undefined;
+    throw error;
+  }
+}
