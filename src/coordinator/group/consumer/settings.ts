@@ -1,0 +1,54 @@
+/** Kafka's options of consumer groups, and the configs of one group that stand in for them. */
+import type { BrokerConfig } from '../../../config/broker-config.ts';
+import type { Assignor } from '../assignors/assignor.ts';
+import { rangeAssignor } from '../assignors/range.ts';
+import { uniformAssignor } from '../assignors/uniform.ts';
+import type { ConsumerGroupSettings } from './context.ts';
+
+/** By the names that `group.consumer.assignors` takes: short ones, and those of Kafka's classes from before 4.0. */
+const ASSIGNORS: Readonly<Record<string, Assignor>> = {
+  uniform: uniformAssignor,
+  range: rangeAssignor,
+  'org.apache.kafka.coordinator.group.assignor.UniformAssignor': uniformAssignor,
+  'org.apache.kafka.coordinator.group.assignor.RangeAssignor': rangeAssignor,
+};
+
+/** Unknown names are passed over; where none is left it is the default. */
+export function assignorsOf(names: readonly string[]): readonly Assignor[] {
+  const known = names.map((name) => ASSIGNORS[name]).filter((assignor) => assignor !== undefined);
+  return known.length > 0 ? [...new Set(known)] : [uniformAssignor, rangeAssignor];
+}
+
+/** What holds for a group with these configs of its own. */
+export function consumerGroupSettings(broker: BrokerConfig, own: ReadonlyMap<string, string>): ConsumerGroupSettings {
+  const policy = broker.get('group.consumer.migration.policy').toLowerCase();
+  const within = (name: string, preset: number, least: number, most: number): number => {
+    const value = own.get(name);
+    return value === undefined ? preset : Math.min(most, Math.max(least, Number(value)));
+  };
+  return {
+    sessionTimeoutMs: within(
+      'consumer.session.timeout.ms',
+      broker.get('group.consumer.session.timeout.ms'),
+      broker.get('group.consumer.min.session.timeout.ms'),
+      broker.get('group.consumer.max.session.timeout.ms'),
+    ),
+    heartbeatIntervalMs: within(
+      'consumer.heartbeat.interval.ms',
+      broker.get('group.consumer.heartbeat.interval.ms'),
+      broker.get('group.consumer.min.heartbeat.interval.ms'),
+      broker.get('group.consumer.max.heartbeat.interval.ms'),
+    ),
+    assignmentIntervalMs: within(
+      'consumer.assignment.interval.ms',
+      broker.get('group.consumer.assignment.interval.ms'),
+      broker.get('group.consumer.min.assignment.interval.ms'),
+      broker.get('group.consumer.max.assignment.interval.ms'),
+    ),
+    maxMembers: broker.get('group.consumer.max.size'),
+    assignors: assignorsOf(broker.get('group.consumer.assignors')),
+    patternRefreshMs: broker.get('group.consumer.regex.refresh.interval.ms'),
+    mayUpgrade: policy === 'bidirectional' || policy === 'upgrade',
+    mayDowngrade: policy === 'bidirectional' || policy === 'downgrade',
+  };
+}
