@@ -14,6 +14,9 @@ import { type RecordError, type ValidBatches, validateBatches } from '../records
 import type { LogCore } from './log-core.ts';
 import type { LogFlush } from './log-flush.ts';
 import { mustRoll, roll, settleCut } from './log-roll.ts';
+import { isUnderWay } from './producer-entry.ts';
+import type { ProducerRefusal } from './producer-state.ts';
+import type { VerificationGuard } from './transaction-verification.ts';
 
 export interface LeaderAppendOptions {
   readonly leaderEpoch: LeaderEpoch;
@@ -23,6 +26,11 @@ export interface LeaderAppendOptions {
   readonly produceVersion?: number;
   /** Version of the transaction protocol that a marker belongs to (KIP-890); 0 where left out. */
   readonly transactionVersion?: number;
+  /**
+   * Where given, a batch that begins a transaction must have been checked with its coordinator: `guard` is what
+   * `beginVerification` gave for it (KIP-890).
+   */
+  readonly verification?: { readonly guard: VerificationGuard | undefined };
 }
 
 export interface FollowerAppendOptions {
@@ -145,6 +153,30 @@ function unexpectedOffset(core: LogCore, valid: ValidBatches): AppendRefused {
   return refuse(ErrorCode.OFFSET_OUT_OF_RANGE, message);
 }
 
+/** Why a batch may not begin a transaction. One of an old epoch is told that, by whom the sequence is looked at. */
+function verificationRefusal(
+  core: LogCore,
+  bytes: Buffer,
+  at: number,
+  { origin, verification }: LeaderAppendOptions,
+): ProducerRefusal | undefined {
+  const { producers, verifications } = core;
+  if (verification === undefined && verifications.isIdle) return undefined;
+  const bits = batch.attributes(bytes, at);
+  if (batch.isControl(bits)) return undefined;
+  const producerId = batch.producerId(bytes, at);
+  const entry = producers.entries.get(producerId);
+  const epoch = batch.producerEpoch(bytes, at);
+  if (entry !== undefined && epoch < entry.epoch) return undefined;
+  if (verification !== undefined && batch.isTransactional(bits) && !isUnderWay(entry, epoch)) {
+    if (!verifications.holds(producerId, verification.guard)) {
+      const message = `producer ${producerId} has no transaction here that its coordinator knows of`;
+      return { errorCode: ErrorCode.INVALID_TXN_STATE, message };
+    }
+  }
+  return origin === 'client' ? verifications.sequenceRefusal(bytes, at, entry) : undefined;
+}
+
 /** An outcome where the producer's earlier batches forbid the append, or make it needless. */
 function judgeProducers(
   { core, flush }: AppendTarget,
@@ -169,6 +201,8 @@ function judgeProducers(
         };
       }
     }
+    const unverified = verificationRefusal(core, bytes, at, options);
+    if (unverified !== undefined) return { ok: false, ...unverified };
     const refusal = producers.refusalOf(bytes, at, {
       origin: options.origin,
       transactionVersion: options.transactionVersion ?? DEFAULT_TRANSACTION_VERSION,
@@ -250,6 +284,7 @@ function takeIn(core: LogCore, bytes: Buffer): void {
     segment.added(bytes, at);
     core.epochs.assign(batch.leaderEpoch(bytes, at), batch.baseOffset(bytes, at));
     const completed = core.producers.apply(bytes, at);
+    core.verifications.written(bytes, at);
     core.endOffset = batch.lastOffset(bytes, at) + 1;
     if (completed === undefined) continue;
     core.producers.replicatedUpTo(core.highWatermark);

@@ -18,6 +18,7 @@ import { type CompletedTransaction, ProducerStates } from './producer-state.ts';
 import { Segment } from './segment.ts';
 import type { SnapshotFiles } from './snapshot-files.ts';
 import { TailPositions } from './tail-positions.ts';
+import { TransactionVerifications } from './transaction-verification.ts';
 
 export interface LogDependencies {
   readonly fileSystem: FileSystem;
@@ -88,6 +89,7 @@ export class LogCore {
   readonly epochs: LeaderEpochs;
   readonly snapshots: SnapshotFiles;
   readonly producers = new ProducerStates();
+  readonly verifications = new TransactionVerifications();
   readonly tail = new TailPositions();
   readonly listeners: LogListeners = {};
   topicId: Uuid | undefined;

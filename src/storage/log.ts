@@ -13,6 +13,7 @@ import { type DirtyRange, dirtyRange, isWorthwhile } from './cleaner/dirty-range
 import { LeaderEpochs } from './leader-epochs.ts';
 import {
   type AppendOutcome,
+  type AppendRefused,
   appendAsFollower,
   appendAsLeader,
   type FollowerAppendOptions,
@@ -27,10 +28,12 @@ import { createSegment, roll } from './log-roll.ts';
 import { maxTimestampOffset, offsetForTimestamp, type TimestampedOffset } from './log-timestamps.ts';
 import { truncateFullyAndStartAt, truncateTo } from './log-truncate.ts';
 import { readPartitionMetadata, writePartitionMetadata } from './partition-metadata.ts';
+import { isUnderWay } from './producer-entry.ts';
 import type { ActiveProducer } from './producer-state.ts';
 import { recover } from './recovery.ts';
 import { SnapshotFiles } from './snapshot-files.ts';
 import type { AbortedTransaction } from './transaction-index.ts';
+import type { VerificationGuard, VerificationRequest } from './transaction-verification.ts';
 
 export type {
   Appended,
@@ -44,6 +47,7 @@ export type { Read, ReadOptions, ReadOutcome, ReadRefused } from './log-read.ts'
 export type { TimestampedOffset } from './log-timestamps.ts';
 export type { ActiveProducer, CompletedTransaction } from './producer-state.ts';
 export type { AbortedTransaction } from './transaction-index.ts';
+export type { VerificationGuard, VerificationRequest } from './transaction-verification.ts';
 
 export interface LogOptions {
   /** The partition's own directory. */
@@ -465,9 +469,25 @@ export class Log {
     return this.#core.producers.describe();
   }
 
+  /**
+   * For a producer that wants to begin a transaction (KIP-890): ask its coordinator, and append with the guard then.
+   * Undefined where its transaction is under way here and nobody needs to be asked. INVALID_PRODUCER_EPOCH.
+   */
+  beginVerification(request: VerificationRequest): { readonly guard: VerificationGuard | undefined } | AppendRefused {
+    const { producers, verifications, clock } = this.#core;
+    const { producerId, producerEpoch } = request;
+    const entry = producers.entries.get(producerId);
+    if (entry !== undefined && producerEpoch < entry.epoch) {
+      const message = `epoch ${producerEpoch} of producer ${producerId} is older than ${entry.epoch}`;
+      return { ok: false, errorCode: ErrorCode.INVALID_PRODUCER_EPOCH, message };
+    }
+    return { guard: isUnderWay(entry, producerEpoch) ? undefined : verifications.begin(request, clock.wallMs()) };
+  }
+
   /** Forgets producers that have been idle for longer than the configured time. */
   expireProducers(nowMs: Timestamp): void {
     this.#core.producers.expire(nowMs, this.#core.producerIdExpirationMs);
+    this.#core.verifications.expire(nowMs, this.#core.producerIdExpirationMs);
   }
 
   /** For the owner of the directory, before or after it renames it. Open files stay open. */

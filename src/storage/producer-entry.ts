@@ -36,6 +36,11 @@ export function isNextSequence(last: number, next: number): boolean {
   return next === last + 1 || (next === 0 && last === MAX_SEQUENCE);
 }
 
+/** Whether a transaction of this epoch has begun and not ended. */
+export function isUnderWay(entry: ProducerEntry | undefined, epoch: number): boolean {
+  return entry !== undefined && entry.transactionStart !== NO_OFFSET && entry.epoch === epoch;
+}
+
 export class ProducerEntry {
   readonly producerId: ProducerId;
   epoch = NO_EPOCH;

@@ -209,6 +209,71 @@ test('a marker without a transaction ends nothing, and bumps the epoch all the s
   });
 });
 
+/** A client's batch, checked with the coordinator where `guard` is given. */
+function sendChecked(
+  log: Log,
+  guard: object | undefined,
+  { sequence = 0, epoch = 0, transactional = true } = {},
+): ErrorCode {
+  const who = { producerId: 5, producerEpoch: epoch, baseSequence: sequence, transactional };
+  const options = { leaderEpoch: 0, origin: 'client', verification: { guard } } as const;
+  const outcome = log.appendAsLeader(buildRecords({ values: ['x'], ...who }), options);
+  return outcome.ok ? ErrorCode.NONE : outcome.errorCode;
+}
+
+function guardFor(log: Log, { sequence = 0, epoch = 0, supportsEpochBump = false } = {}): object | undefined {
+  const begun = log.beginVerification({
+    producerId: 5,
+    producerEpoch: epoch,
+    baseSequence: sequence,
+    supportsEpochBump,
+  });
+  assert.ok('guard' in begun);
+  return begun.guard;
+}
+
+test('a transaction begins with the guard of its own check only, and goes on without', async () => {
+  await withDirectory(async (directory) => {
+    const log = newLog(directory);
+    assert.equal(sendChecked(log, undefined), ErrorCode.INVALID_TXN_STATE, 'nobody asked the coordinator');
+    assert.equal(sendChecked(log, {}), ErrorCode.INVALID_TXN_STATE);
+    const guard = guardFor(log);
+    assert.equal(guardFor(log), guard, 'one check at a time');
+    assert.equal(sendChecked(log, guard), ErrorCode.NONE);
+    assert.equal(guardFor(log), undefined, 'the transaction is under way');
+    assert.equal(sendChecked(log, undefined, { sequence: 1 }), ErrorCode.NONE);
+    await log.close();
+  });
+});
+
+test('a marker that arrives while the coordinator is asked makes its answer void', async () => {
+  await withDirectory(async (directory) => {
+    const log = newLog(directory);
+    const guard = guardFor(log);
+    assert.ok(mark(log, { type: ControlType.ABORT, producerId: 5 }).ok);
+    assert.equal(sendChecked(log, guard), ErrorCode.INVALID_TXN_STATE);
+    assert.notEqual(guardFor(log), guard);
+    assert.ok(mark(log, { type: ControlType.ABORT, producerId: 5 }).ok);
+    const next = guardFor(log, { epoch: 1, supportsEpochBump: true });
+    assert.ok(mark(log, { type: ControlType.ABORT, producerId: 5, producerEpoch: 1, transactionVersion: 2 }).ok);
+    assert.equal(sendChecked(log, next, { epoch: 1 }), ErrorCode.NONE, 'the marker ended the transaction before');
+    const late = log.beginVerification({ producerId: 5, producerEpoch: 0, baseSequence: 0, supportsEpochBump: true });
+    assert.ok('errorCode' in late && late.errorCode === ErrorCode.INVALID_PRODUCER_EPOCH);
+    await log.close();
+  });
+});
+
+test('while a producer is checked no batch overtakes the lowest that waits', async () => {
+  await withDirectory(async (directory) => {
+    const log = newLog(directory);
+    guardFor(log, { sequence: 9 });
+    const guard = guardFor(log, { sequence: 4 });
+    assert.equal(sendChecked(log, guard, { sequence: 9 }), ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER);
+    assert.equal(sendChecked(log, guard, { sequence: 4 }), ErrorCode.NONE);
+    await log.close();
+  });
+});
+
 interface ReadBatch {
   readonly id: number;
   readonly first: number;
