@@ -25,6 +25,8 @@ export function configurationFrom(options: ConfigurationOptions): BrokerConfig {
   const overrides: Record<string, string> = {};
   const listener = `PLAINTEXT://${options.host ?? DEFAULT_HOST}:${options.port ?? DEFAULT_PORT}`;
   if (options.port !== undefined || options.host !== undefined) overrides['listeners'] = listener;
+  // resolve('') is the working directory: an unset variable in a script must not fill that with logs.
+  if (options.dataDir === '') throw new SluiceError('INVALID_ARGUMENT', '--data-dir is empty: give a directory');
   if (options.dataDir !== undefined) overrides['log.dirs'] = resolve(options.dataDir);
   for (const assignment of options.set) {
     const [name, value] = keyAndValue('--set', assignment);

@@ -29,7 +29,7 @@ export async function consumeRecords(topic: string, options: ConsumeOptions): Pr
   process.once('SIGINT', onSignal);
   process.once('SIGTERM', onSignal);
   const count = await printRecords(reader, format, max);
-  remark(`${count} records`);
+  remark(`${count} record${count === 1 ? '' : 's'}`);
 }
 
 async function printRecords(
@@ -80,7 +80,8 @@ function offsetExpression(text: string): StartPosition {
   if (text === 'end' || text === 'latest') return 'latest';
   if (text.startsWith('@')) return { timestamp: timestampOf(text.slice(1)) };
   if (text.startsWith('-')) return { last: wholeNumber('--offset', text.slice(1)) };
-  return { offset: wholeNumber('--offset', text) };
+  if (/^\d+$/.test(text)) return { offset: wholeNumber('--offset', text) };
+  throw new SluiceError('INVALID_ARGUMENT', `--offset ${text}: give a number, start, end, -10 or @TIMESTAMP`);
 }
 
 function timestampOf(text: string): number {
