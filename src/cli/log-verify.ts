@@ -1,12 +1,12 @@
 /** `sluice log verify`: checks data directories that no broker uses, and tells what is wrong and what becomes of it. */
 import { dirname, resolve } from 'node:path';
-import pc from 'picocolors';
 import { systemClock } from '../base/clock.ts';
 import { disk } from '../base/disk.ts';
 import { messageOf, SluiceError, systemErrorCode } from '../base/errors.ts';
 import type { DirectoryLock } from '../base/file-system.ts';
 import { META_PROPERTIES_FILE } from '../storage/meta-properties.ts';
 import { type Finding, type VerifySummary, verifyDirectory } from '../storage/verify.ts';
+import { colours } from './colours.ts';
 import { printLine, remark } from './output.ts';
 import { formatBytes, formatCount, startProgress } from './progress.ts';
 
@@ -16,7 +16,7 @@ export interface LogVerifyOptions {
   readonly force: boolean;
 }
 
-const COLOURS = { error: pc.red, warning: pc.yellow, note: pc.dim } as const;
+const COLOURS = { error: colours.red, warning: colours.yellow, note: colours.dim } as const;
 /** File systems that cannot be written to have no broker on them. */
 const READ_ONLY = new Set(['EROFS', 'EACCES', 'EPERM']);
 
@@ -89,7 +89,7 @@ function printFinding({ severity, path, position, offset, problem, recovery }: F
     offset === undefined ? '' : `, offset ${offset}`,
   ];
   printLine(`${COLOURS[severity](severity)} ${place.join('')}: ${problem}`);
-  printLine(`  ${pc.dim('→')} ${recovery}`);
+  printLine(`  ${colours.dim('→')} ${recovery}`);
 }
 
 function summaryOf(directory: string, summary: VerifySummary, seconds: number): string {
@@ -101,6 +101,6 @@ function summaryOf(directory: string, summary: VerifySummary, seconds: number): 
     `${formatCount(batches)} batches`,
     `${formatBytes(bytes)} in ${seconds.toFixed(1)} s`,
   ].join(', ');
-  const verdict = error + warning === 0 ? pc.green('nothing is wrong') : `${error} errors, ${warning} warnings`;
+  const verdict = error + warning === 0 ? colours.green('nothing is wrong') : `${error} errors, ${warning} warnings`;
   return `${directory}: ${verdict} (${checked})`;
 }

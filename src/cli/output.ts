@@ -2,8 +2,8 @@
  * What commands print. Data goes to standard output, as a table or as JSON; everything else (progress, remarks,
  * errors) goes to standard error, so that a pipe carries data alone.
  */
-import pc from 'picocolors';
 import { messageOf, SluiceError } from '../base/errors.ts';
+import { colours } from './colours.ts';
 
 /** One row of a table by column name. */
 export type Row = Readonly<Record<string, string | number | boolean | null>>;
@@ -63,8 +63,8 @@ function headingOf(column: string): string {
 
 /** Prints what went wrong and what to do about it, and makes the process end with a failure. */
 export function fail(error: unknown): void {
-  remark(`${pc.red('error:')} ${messageOf(error)}`);
-  if (error instanceof SluiceError && error.remedy !== undefined) remark(`${pc.dim('try:')} ${error.remedy}`);
+  remark(`${colours.red('error:')} ${messageOf(error)}`);
+  if (error instanceof SluiceError && error.remedy !== undefined) remark(`${colours.dim('try:')} ${error.remedy}`);
   process.exitCode = 1;
 }
 

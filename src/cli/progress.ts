@@ -1,6 +1,6 @@
 /** A line on the terminal that is written over while something lasts. Silent where standard error is no terminal. */
-import pc from 'picocolors';
 import type { Clock } from '../base/clock.ts';
+import { colours } from './colours.ts';
 
 export interface Progress {
   /** Shows how far it is; `text` comes behind the bar. Cheap enough to be called for every chunk of work. */
@@ -35,7 +35,7 @@ function barOf(done: number, total: number | undefined): string {
   if (total === undefined || total === 0) return '';
   const share = Math.min(1, done / total);
   const filled = Math.round(share * BAR_WIDTH);
-  const bar = pc.green('━'.repeat(filled)) + pc.dim('━'.repeat(BAR_WIDTH - filled));
+  const bar = colours.green('━'.repeat(filled)) + colours.dim('━'.repeat(BAR_WIDTH - filled));
   return `${bar} ${String(Math.floor(share * 100)).padStart(3)} %  `;
 }
 

@@ -1,7 +1,7 @@
 /** A broker as a process of its own: started from the options of a command line, ended by a signal. */
-import pc from 'picocolors';
 import { createLogger, type LogLevel } from '../base/logger.ts';
 import { type Broker, createBroker } from '../broker/broker.ts';
+import { colours } from './colours.ts';
 import { type ConfigurationOptions, configurationFrom } from './configuration.ts';
 import { fail, remark } from './output.ts';
 
@@ -35,7 +35,7 @@ export async function runBroker(
   // Not a consequence of input but a bug or a broken invariant: nothing is known for certain any more. What was
   // acknowledged is in the log; the next start recovers it.
   process.on('uncaughtException', (error) => {
-    remark(`${pc.red('fatal:')} ${error.stack ?? error.message}`);
+    remark(`${colours.red('fatal:')} ${error.stack ?? error.message}`);
     process.exit(70);
   });
   const where = broker.dataDirectories.join(', ');

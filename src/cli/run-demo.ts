@@ -5,7 +5,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import pc from 'picocolors';
 import { readChunks, readLines } from '../base/byte-source.ts';
 import { systemClock } from '../base/clock.ts';
 import { disk } from '../base/disk.ts';
@@ -14,6 +13,7 @@ import { Admin } from '../client/admin/admin.ts';
 import type { Cluster } from '../client/cluster.ts';
 import { PartitionReader } from '../client/consumer/reader.ts';
 import { Producer } from '../client/producer/producer.ts';
+import { colours } from './colours.ts';
 import type { DemoOptions } from './demo.ts';
 import { openCluster } from './open-cluster.ts';
 import { printLine } from './output.ts';
@@ -38,7 +38,7 @@ interface Digest {
 export async function runDemo(chosen: string | undefined, options: DemoOptions): Promise<void> {
   const file = chosen ?? someFile();
   const { broker, addresses, readyLine, stop } = await runBroker(options);
-  printLine(`${pc.green('●')} ${readyLine}\n`);
+  printLine(`${colours.green('●')} ${readyLine}\n`);
   await using cluster = await openCluster(addresses, 'sluice-demo');
   await createTopicAnew(cluster);
   const sent = await produceFile(cluster, file);
@@ -46,22 +46,24 @@ export async function runDemo(chosen: string | undefined, options: DemoOptions):
   if (JSON.stringify(read) !== JSON.stringify(sent)) {
     throw new SluiceError('DEMO_FAILED', 'what came back is not what was sent');
   }
-  printLine(`  ${pc.green('✓')} every line came back byte for byte and in order, once\n`);
+  printLine(`  ${colours.green('✓')} every line came back byte for byte and in order, once\n`);
   showFiles(broker.dataDirectories[0]!);
   await cluster.close();
   if (options.exit) {
     await stop();
     return;
   }
-  printLine(`\nThe broker keeps running. Any Kafka client can use ${pc.bold(addresses)}; or, in another terminal:`);
+  printLine(
+    `\nThe broker keeps running. Any Kafka client can use ${colours.bold(addresses)}; or, in another terminal:`,
+  );
   for (const command of [
     `npx sluice consume ${TOPIC} --last 1 --exit --format '%p:%o %v\\n'`,
     `npx sluice topics describe ${TOPIC}`,
     `kcat -b ${addresses} -t ${TOPIC} -C -o beginning -e`,
   ]) {
-    printLine(`  ${pc.cyan(command)}`);
+    printLine(`  ${colours.cyan(command)}`);
   }
-  printLine(`${pc.dim('Ctrl-C stops it.')}`);
+  printLine(`${colours.dim('Ctrl-C stops it.')}`);
 }
 
 function someFile(): string {
@@ -92,7 +94,7 @@ async function produceFile(cluster: Cluster, file: string): Promise<Digest> {
   await producer.flush();
   const seconds = (systemClock.monotonicMs() - startedMs) / 1000;
   const firstMs = (await firstAcknowledged) ?? 0;
-  printLine(`  ${pc.bold(file)}: ${formatCount(digest.lines)} lines, ${formatBytes(digest.bytes)}`);
+  printLine(`  ${colours.bold(file)}: ${formatCount(digest.lines)} lines, ${formatBytes(digest.bytes)}`);
   printLine(`  first record acknowledged ${firstMs} ms after this process began`);
   printLine(
     `  produced in ${seconds.toFixed(3)} s: ${formatCount(digest.lines / seconds)} records/s (zstd, acks=all, idempotent)`,
