@@ -210,25 +210,43 @@ async function afterDeletion(pair: Pair): Promise<void> {
 async function sessions(pair: Pair): Promise<void> {
   await pair.createTopics({ name: 'session-a', partitions: 3 }, { name: 'session-b' });
   await askProduce(pair, 'stage', { topic: 'session-a', records: batchOf(2) });
-  for (const version of [7, 12, 13, NEWEST_FETCH]) await sessionOf(pair, version);
+  for (const version of [7, 12, 13, NEWEST_FETCH]) {
+    await lifeOfSession(pair, version);
+    await endsOfSessions(pair, version);
+  }
 }
 
-async function sessionOf(pair: Pair, version: number): Promise<void> {
+type Ask = (what: string, spec: FetchSpec & { readonly version?: number }) => Promise<Answers>;
+
+/** Asks within the session that `remember` last took from an answer: each side has an id of its own. */
+function asker(pair: Pair, version: number): { readonly ask: Ask; readonly remember: (answers: Answers) => void } {
   let ids: Readonly<Record<Side['name'], number>> = { kafka: 0, sluice: 0 };
-  const ask = async (what: string, spec: FetchSpec): Promise<Answers> =>
-    pair.ask(`${what}`, fetch, version, (side) => fetchBody(side, { sessionId: ids[side.name], ...spec }));
   const idOf = (answers: Answers, name: Side['name']): number => {
     const answer = answers[name];
     return answer.kind === 'reply' ? Number(answer.body['sessionId']) : 0;
   };
-  const part = (partition: number, offset = 0, topic = 'session-a') => ({ topic, partition, offset });
+  return {
+    ask: (what, spec) => {
+      const { version: asked = version, ...rest } = spec;
+      return pair.ask(what, fetch, asked, (side) => fetchBody(side, { sessionId: ids[side.name], ...rest }));
+    },
+    remember: (answers) => {
+      ids = { kafka: idOf(answers, 'kafka'), sluice: idOf(answers, 'sluice') };
+    },
+  };
+}
+
+const part = (partition: number, offset = 0, topic = 'session-a') => ({ topic, partition, offset });
+
+async function lifeOfSession(pair: Pair, version: number): Promise<void> {
+  const { ask, remember } = asker(pair, version);
   const end = await endOf(pair, 'session-a');
   const opened = await ask('open', {
     sessionId: 0,
     sessionEpoch: 0,
     partitions: [part(0, end), part(1), part(0, 0, 'session-b')],
   });
-  ids = { kafka: idOf(opened, 'kafka'), sluice: idOf(opened, 'sluice') };
+  remember(opened);
   await ask('nothing new', { sessionEpoch: 1, partitions: [] });
   await askProduce(pair, 'stage', { topic: 'session-a', partition: 1, records: batchOf(1) });
   await ask('news of one', { sessionEpoch: 2, partitions: [] });
@@ -255,21 +273,23 @@ async function sessionOf(pair: Pair, version: number): Promise<void> {
   await ask('an epoch behind', { sessionEpoch: 3, partitions: [] });
   await ask('an epoch ahead', { sessionEpoch: 99, partitions: [] });
   await ask('go on', { sessionEpoch: 15, partitions: [] });
-  const other = version < 13 ? 13 : 12;
-  await pair.ask('by the other way of naming', fetch, other, (side) =>
-    fetchBody(side, { sessionId: ids[side.name], sessionEpoch: 16, partitions: [] }),
-  );
+  const other = { version: version < 13 ? 13 : 12 };
+  await ask('by the other way of naming', { ...other, sessionEpoch: 16, partitions: [] });
+  await ask('open over it', { sessionEpoch: 0, partitions: [part(1)] });
+  await ask('the old one is gone', { sessionEpoch: 16, partitions: [] });
+}
+
+async function endsOfSessions(pair: Pair, version: number): Promise<void> {
+  const { ask, remember } = asker(pair, version);
   await ask('unknown session', { sessionId: 123_456, sessionEpoch: 1, partitions: [] });
   await ask('no session, epoch 1', { sessionId: 0, sessionEpoch: 1, partitions: [] });
   await ask('a negative epoch', { sessionId: 0, sessionEpoch: -2, partitions: [part(1)] });
-  await ask('open over it', { sessionEpoch: 0, partitions: [part(1)] });
-  await ask('the old one is gone', { sessionEpoch: 16, partitions: [] });
   const again = await ask('open once more', { sessionId: 0, sessionEpoch: 0, partitions: [part(1)] });
-  ids = { kafka: idOf(again, 'kafka'), sluice: idOf(again, 'sluice') };
+  remember(again);
   await ask('forget all', { sessionEpoch: 1, partitions: [], forgotten: [{ topic: 'session-a', partitions: [1] }] });
   await ask('after forgetting all', { sessionEpoch: 2, partitions: [] });
   const third = await ask('open and close', { sessionId: 0, sessionEpoch: 0, partitions: [part(1)] });
-  ids = { kafka: idOf(third, 'kafka'), sluice: idOf(third, 'sluice') };
+  remember(third);
   await ask('close', { sessionEpoch: -1, partitions: [part(1)] });
   await ask('after the close', { sessionEpoch: 1, partitions: [] });
   await ask('close what is not there', { sessionId: 77, sessionEpoch: -1, partitions: [] });

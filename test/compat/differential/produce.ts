@@ -89,14 +89,17 @@ async function silentProduce(pair: Pair): Promise<void> {
   await askProduce(pair, 'acks 0, null records', { ...good, records: null }, { timeoutMs: 500 });
 }
 
-async function badBatches(pair: Pair): Promise<void> {
+/** A copy with a change, whose checksum stays. */
+function altered(bytes: Buffer, change: (copy: Buffer) => void): Buffer {
+  const copy = Buffer.from(bytes);
+  change(copy);
+  return copy;
+}
+
+/** Bytes that frame no batch, or none of ours. */
+function wrongFrames(): Readonly<Record<string, Buffer>> {
   const good = batchOf(3);
-  const at = (bytes: Buffer, change: (copy: Buffer) => void): Buffer => {
-    const copy = Buffer.from(bytes);
-    change(copy);
-    return copy;
-  };
-  const cases: Record<string, Buffer> = {
+  return {
     'two batches': Buffer.concat([good, good]),
     'trailing bytes': Buffer.concat([good, Buffer.alloc(5)]),
     'a trailing half': Buffer.concat([good, good.subarray(0, 70)]),
@@ -107,22 +110,29 @@ async function badBatches(pair: Pair): Promise<void> {
     'one byte': good.subarray(0, 1),
     zeros: Buffer.alloc(100),
     ones: Buffer.alloc(100, 0xff),
-    'a wrong checksum': at(good, (copy) => copy.writeUInt32BE(1, 17)),
-    'a wrong bit in the records': at(good, (copy) => copy.writeUInt8(copy.readUInt8(70) ^ 1, 70)),
-    'magic 3': at(good, (copy) => copy.writeInt8(3, 16)),
-    'magic -1': at(good, (copy) => copy.writeInt8(-1, 16)),
+    'a wrong checksum': altered(good, (copy) => copy.writeUInt32BE(1, 17)),
+    'a wrong bit in the records': altered(good, (copy) => copy.writeUInt8(copy.readUInt8(70) ^ 1, 70)),
+    'magic 3': altered(good, (copy) => copy.writeInt8(3, 16)),
+    'magic -1': altered(good, (copy) => copy.writeInt8(-1, 16)),
     'magic 0': oldMessage(0),
     'magic 1': oldMessage(1),
-    'magic 0 in a batch of magic 2': at(good, (copy) => copy.writeInt8(0, 16)),
-    'magic 1 in a batch of magic 2': at(good, (copy) => copy.writeInt8(1, 16)),
-    'a length of 0': at(good, (copy) => copy.writeInt32BE(0, 8)),
-    'a negative length': at(good, (copy) => copy.writeInt32BE(-5, 8)),
-    'a length of 13': at(good, (copy) => copy.writeInt32BE(13, 8)),
-    'a length of 48': at(good, (copy) => copy.writeInt32BE(48, 8)),
-    'a length beyond': at(good, (copy) => copy.writeInt32BE(copy.length, 8)),
-    'base offset 7': at(good, (copy) => copy.writeBigInt64BE(7n, 0)),
-    'a negative base offset': at(good, (copy) => copy.writeBigInt64BE(-7n, 0)),
-    'leader epoch 9': at(good, (copy) => copy.writeInt32BE(9, 12)),
+    'magic 0 in a batch of magic 2': altered(good, (copy) => copy.writeInt8(0, 16)),
+    'magic 1 in a batch of magic 2': altered(good, (copy) => copy.writeInt8(1, 16)),
+    'a length of 0': altered(good, (copy) => copy.writeInt32BE(0, 8)),
+    'a negative length': altered(good, (copy) => copy.writeInt32BE(-5, 8)),
+    'a length of 13': altered(good, (copy) => copy.writeInt32BE(13, 8)),
+    'a length of 48': altered(good, (copy) => copy.writeInt32BE(48, 8)),
+    'a length beyond': altered(good, (copy) => copy.writeInt32BE(copy.length, 8)),
+    'base offset 7': altered(good, (copy) => copy.writeBigInt64BE(7n, 0)),
+    'a negative base offset': altered(good, (copy) => copy.writeBigInt64BE(-7n, 0)),
+    'leader epoch 9': altered(good, (copy) => copy.writeInt32BE(9, 12)),
+  };
+}
+
+/** Whole batches with a right checksum, by what they claim. */
+function wrongClaims(): Readonly<Record<string, Buffer>> {
+  const good = batchOf(3);
+  return {
     'count 0': changed(good, (copy) => copy.writeInt32BE(0, 57)),
     'count -1': changed(good, (copy) => copy.writeInt32BE(-1, 57)),
     'count 2 of 3': changed(good, (copy) => copy.writeInt32BE(2, 57)),
@@ -154,6 +164,10 @@ async function badBatches(pair: Pair): Promise<void> {
     'timestamp 0': buildBatch({ records: records(2, 0, 0) }),
     'a negative timestamp': buildBatch({ records: records(2, 0, -1000) }),
   };
+}
+
+async function badBatches(pair: Pair): Promise<void> {
+  const cases = { ...wrongFrames(), ...wrongClaims() };
   // A partition each, so that what only one of them takes moves no offset of the next.
   await pair.createTopics({ name: 'bad', partitions: Object.keys(cases).length });
   for (const [partition, [what, bytes]] of Object.entries(cases).entries()) {
@@ -208,6 +222,11 @@ async function topicLimits(pair: Pair): Promise<void> {
     topic: 'limit-size',
     records: withChecksum(sized(900), 1),
   });
+  await keysOfCompacted(pair);
+  await ages(pair);
+}
+
+async function keysOfCompacted(pair: Pair): Promise<void> {
   const keyless = [{ key: null, value: bytesOf('v'), timestamp: NOW_MS }];
   for (const topic of ['limit-compact', 'limit-both']) {
     for (const name of CODEC_NAMES) {
@@ -231,6 +250,9 @@ async function topicLimits(pair: Pair): Promise<void> {
     });
     await askAll(pair, topic, topic);
   }
+}
+
+async function ages(pair: Pair): Promise<void> {
   const times: Record<string, readonly number[]> = {
     now: [NOW_MS],
     'too old': [NOW_MS - 2 * DAY_MS],
