@@ -65,6 +65,8 @@ export class LogFlush {
     if (truncations !== core.truncations) return;
     core.recoveryPoint = Math.max(core.recoveryPoint, Math.min(endOffset, this.#unsyncedFrom()));
     core.cutUnsynced = false;
+    // A segment was closed meanwhile: whoever waits for the recovery point must not wait for the next flush.
+    if (core.recoveryPoint < endOffset && !core.closed) await this.#sync();
   }
 
   /** The batches are on the disk, but not what goes with them: the recovery point stays, and the next flush tries again. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ErrorCode } from '../protocol/error-codes.ts';
 import * as batch from '../records/batch.ts';
-import { buildRecords, newLog, readAll, testDependencies, withDirectory } from './log.test.support.ts';
+import { appendEach, buildRecords, newLog, readAll, testDependencies, withDirectory } from './log.test.support.ts';
 import { openLog } from './log.ts';
 
 test('an appended batch is read back as the bytes that were sent, with offset and epoch filled in', async () => {
@@ -70,6 +70,24 @@ test('reads outside of the log are refused and a read at its end returns nothing
       tooLarge: false,
       aborted: undefined,
     });
+    await log.close();
+  });
+});
+
+test('what was there when a flush began is durable when it ends, also where a segment is closed meanwhile', async () => {
+  await withDirectory(async (directory) => {
+    const log = newLog(directory);
+    for (let round = 0; round < 5; round++) {
+      appendEach(log, ['a', 'b']);
+      const { endOffset } = log;
+      const flushed = log.flush();
+      // The sync has begun in the next turn and waits for the disk.
+      await new Promise((resolve) => setImmediate(resolve));
+      log.roll();
+      appendEach(log, ['c']);
+      await flushed;
+      assert.ok(log.recoveryPoint >= endOffset, `${log.recoveryPoint} of ${endOffset}`);
+    }
     await log.close();
   });
 });
