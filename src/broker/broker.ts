@@ -30,6 +30,7 @@ import type { RequestHandler } from '../network/connection.ts';
 import { followDelta, hostAll } from '../replication/follow-metadata.ts';
 import { replicaConfigOf } from '../replication/replica-config.ts';
 import { Replicas, type TopicDirectory } from '../replication/replicas.ts';
+import type { Log } from '../storage/log.ts';
 import type { LogConfig } from '../storage/log-config.ts';
 import { LogManager } from '../storage/log-manager.ts';
 import { createDispatch } from './dispatch.ts';
@@ -107,6 +108,7 @@ class BrokerProcess implements Broker {
       {
         ...logManagerOptions(config, this.brokerId),
         configOf: (topic) => this.#logConfigOf(topic),
+        isStray: (log) => this.#isStray(log),
         cleaner: () => cleanerSettings(this.#config),
       },
       dependencies,
@@ -174,7 +176,8 @@ class BrokerProcess implements Broker {
       hasPartition: (topic, partition) => quorum.image().topics.byName.get(topic)?.partitions[partition] !== undefined,
       topicName: (id) => quorum.image().topics.byId.get(id)?.name,
     };
-    const replicas = new Replicas({ brokerId: this.brokerId }, { logs: this.#logs, directory: topics, logger });
+    const replicas = new Replicas({ brokerId: this.brokerId }, { logs: this.#logs, directory: topics, logger, clock });
+    this.#stops.push(async () => replicas.stop());
     const services: BrokerServices = {
       brokerId: this.brokerId,
       clock,
@@ -246,6 +249,13 @@ class BrokerProcess implements Broker {
     this.#brokerEpoch = brokerEpoch;
     registered = true;
     markRegistered();
+  }
+
+  /** Whether no partition that is assigned to this broker has this log, as after a deletion that a crash interrupted. */
+  #isStray({ topic, partition, topicId }: Log): boolean {
+    const known = this.#quorum?.image().topics.byName.get(topic);
+    const assigned = known?.partitions[partition]?.replicas.includes(this.brokerId) === true;
+    return !assigned || (topicId !== undefined && topicId !== known?.id);
   }
 
   #logConfigOf(topic: string): LogConfig {

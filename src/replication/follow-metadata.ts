@@ -27,6 +27,7 @@ export function hostAll(follower: Follower, image: MetadataImage): void {
   for (const topic of image.topics.byName.values()) {
     hostPartitions(follower, image, { topic, partitions: topic.partitions.keys(), isNew: false });
   }
+  follower.replicas.tellMissing();
 }
 
 export function followDelta(follower: Follower, delta: MetadataDelta, image: MetadataImage): void {

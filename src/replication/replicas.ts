@@ -2,9 +2,10 @@
  * The partitions that this broker hosts, by topic. Follows the controller's decisions (`host`, `retire`); finds the
  * partition a request means or says why it cannot be served here. Never decides who leads.
  */
+import type { Clock } from '../base/clock.ts';
 import { messageOf, SluiceError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import type { BrokerId, TopicPartition } from '../base/units.ts';
+import { type BrokerId, partitionName, type TopicPartition } from '../base/units.ts';
 import type { Uuid } from '../base/uuid.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
 import type { Log } from '../storage/log.ts';
@@ -32,19 +33,46 @@ export interface PartitionId extends TopicPartition {
 /** Stands for a partition whose log cannot be had: its directory is offline. */
 type Offline = 'offline';
 
+/** A partition that was assigned just now and has no log yet. */
+interface Awaited {
+  readonly id: PartitionId;
+  state: PartitionState;
+  config: ReplicaConfig;
+}
+
+type Hosted = Partition | Offline | Awaited;
+
+/**
+ * Logs that are created in one turn of the event loop. A request for thousands of partitions must not keep everybody
+ * else waiting: the rest follow in later turns, or as soon as somebody asks for one.
+ */
+const CREATIONS_A_TURN = 64;
+const NAMES_IN_A_LINE = 20;
+
 export class Replicas {
   readonly #brokerId: BrokerId;
   readonly #logs: LogManager;
   readonly #directory: TopicDirectory;
   readonly #logger: Logger;
-  readonly #topics = new Map<string, Map<number, Partition | Offline>>();
+  readonly #clock: Clock;
+  readonly #topics = new Map<string, Map<number, Hosted>>();
+  #awaited: Awaited[] = [];
+  #createdThisTurn = 0;
+  #withoutLog: string[] = [];
+  #sliceScheduled = false;
   #count = 0;
 
   constructor(
     options: { readonly brokerId: BrokerId },
-    dependencies: { readonly logs: LogManager; readonly directory: TopicDirectory; readonly logger: Logger },
+    dependencies: {
+      readonly logs: LogManager;
+      readonly directory: TopicDirectory;
+      readonly logger: Logger;
+      readonly clock: Clock;
+    },
   ) {
     this.#logger = dependencies.logger;
+    this.#clock = dependencies.clock;
     this.#brokerId = options.brokerId;
     this.#logs = dependencies.logs;
     this.#directory = dependencies.directory;
@@ -57,7 +85,8 @@ export class Replicas {
 
   /** The hosted partition, or the error that a client must get in its place. */
   find(topic: string, partition: number): Partition | ErrorCode {
-    const hosted = this.#topics.get(topic)?.get(partition);
+    const known = this.#topics.get(topic)?.get(partition);
+    const hosted = isAwaited(known) ? this.#open(known, { isNew: true }) : known;
     if (hosted === 'offline') return ErrorCode.KAFKA_STORAGE_ERROR;
     if (hosted !== undefined) return hosted.log.failure === undefined ? hosted : ErrorCode.KAFKA_STORAGE_ERROR;
     return this.#directory.hasPartition(topic, partition)
@@ -80,35 +109,81 @@ export class Replicas {
    */
   host(id: PartitionId, state: PartitionState, config: ReplicaConfig, { isNew }: { readonly isNew: boolean }): void {
     const known = this.#topics.get(id.topic)?.get(id.partition);
-    if (known !== undefined && known !== 'offline' && known.topicId === id.topicId) {
+    if (isAwaited(known) && known.id.topicId === id.topicId) {
+      known.state = state;
+      return;
+    }
+    if (known instanceof Partition && known.topicId === id.topicId) {
       known.update(state);
       return;
     }
-    const log = this.#openLog(id, config, isNew);
-    let partitions = this.#topics.get(id.topic);
+    if (known === undefined) this.#count++;
+    const awaited: Awaited = { id, state, config };
+    this.#remember(id, awaited);
+    if (isNew && this.#createdThisTurn >= CREATIONS_A_TURN) this.#awaited.push(awaited);
+    else this.#open(awaited, { isNew });
+    if (isNew) this.#continueNextTurn();
+  }
+
+  #remember({ topic, partition }: PartitionId, hosted: Hosted): void {
+    let partitions = this.#topics.get(topic);
     if (partitions === undefined) {
       partitions = new Map();
-      this.#topics.set(id.topic, partitions);
+      this.#topics.set(topic, partitions);
     }
-    if (known === undefined) this.#count++;
-    if (log === 'offline') {
-      partitions.set(id.partition, log);
-      return;
-    }
+    partitions.set(partition, hosted);
+  }
+
+  /** Tells of the partitions that ought to have had a log since the last call, in one line. */
+  tellMissing(): void {
+    const names = this.#withoutLog.splice(0);
+    if (names.length === 0) return;
+    this.#logger.warn('Partitions without a log begin anew, empty', {
+      count: names.length,
+      partitions: names.slice(0, NAMES_IN_A_LINE),
+    });
+  }
+
+  /** Creates no more logs: the directories are about to be closed. What is awaited is created at the next start. */
+  stop(): void {
+    this.#awaited = [];
+  }
+
+  #continueNextTurn(): void {
+    if (this.#sliceScheduled) return;
+    this.#sliceScheduled = true;
+    this.#clock.afterTurn(() => {
+      this.#sliceScheduled = false;
+      this.#createdThisTurn = 0;
+      for (const awaited of this.#awaited.splice(0, CREATIONS_A_TURN)) {
+        const { topic, partition } = awaited.id;
+        // Somebody asked for it in the meantime, or its topic is gone.
+        if (this.#topics.get(topic)?.get(partition) === awaited) this.#open(awaited, { isNew: true });
+      }
+      if (this.#awaited.length > 0) this.#continueNextTurn();
+    });
+  }
+
+  #open({ id, state, config }: Awaited, { isNew }: { readonly isNew: boolean }): Partition | Offline {
+    this.#createdThisTurn++;
+    const log = this.#openLog(id, config, isNew);
     const { minInSyncReplicas } = config;
     const { topicId } = id;
-    const partition = new Partition({ topicId, log, brokerId: this.#brokerId, state, minInSyncReplicas });
-    partitions.set(id.partition, partition);
+    const hosted =
+      log === 'offline' ? log : new Partition({ topicId, log, brokerId: this.#brokerId, state, minInSyncReplicas });
+    this.#remember(id, hosted);
+    return hosted;
   }
 
   #openLog(id: PartitionId, config: ReplicaConfig, isNew: boolean): Log | Offline {
+    const { topic, partition } = id;
     try {
+      if (!isNew && this.#logs.get(id) === undefined) this.#withoutLog.push(partitionName(topic, partition));
       const log = this.#logs.getOrCreate(id, id.topicId, config.log, { isNew });
       log.setConfig(config.log);
       return log;
     } catch (error) {
       if (!(error instanceof SluiceError)) throw error;
-      const { topic, partition } = id;
       this.#logger.error('a partition is offline', { topic, partition, reason: messageOf(error) });
       return 'offline';
     }
@@ -118,6 +193,10 @@ export class Replicas {
   configure(topic: string, config: ReplicaConfig): void {
     for (const partition of this.#topics.get(topic)?.values() ?? []) {
       if (partition === 'offline') continue;
+      if (isAwaited(partition)) {
+        partition.config = config;
+        continue;
+      }
       partition.log.setConfig(config.log);
       partition.setMinInSyncReplicas(config.minInSyncReplicas);
     }
@@ -130,8 +209,12 @@ export class Replicas {
     this.#topics.delete(topic);
     for (const [partition, hosted] of partitions) {
       this.#count--;
-      if (hosted !== 'offline') hosted.retire();
+      if (hosted instanceof Partition) hosted.retire();
       this.#logs.delete({ topic, partition });
     }
   }
+}
+
+function isAwaited(hosted: Hosted | undefined): hosted is Awaited {
+  return typeof hosted === 'object' && !(hosted instanceof Partition);
 }

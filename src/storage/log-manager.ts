@@ -288,8 +288,10 @@ export class LogManager {
       );
       const other = this.#logs.get(name);
       if (other !== undefined) throw duplicate(name, other.directory.path, directory.path);
-      if (this.#options.isStray?.(log) === true) this.#setAside(directory, log, 'stray');
-      else this.#register(directory, log);
+      if (this.#options.isStray?.(log) === true) {
+        this.#logger.warn('A log that belongs to no topic is set aside', { name, topicId: log.topicId });
+        this.#setAside(directory, log, 'stray');
+      } else this.#register(directory, log);
     } catch (error) {
       if (error instanceof SluiceError && error.code === 'DUPLICATE_PARTITION') throw error;
       directory.fail(error instanceof Error ? error : new Error(messageOf(error)), `load ${path}`);
