@@ -15,6 +15,7 @@ import { defaultLogConfig, type LogConfig } from '../../storage/log-config.ts';
 import { applyRecords, type MetadataImage } from '../image.ts';
 import type { MetadataRecord } from '../records.ts';
 import { MAX_BATCH_BYTES, TransactionFilter, unpack } from './metadata-batches.ts';
+import { refuseDamagedLog } from './metadata-damage.ts';
 import { learnFacts, type QuorumFacts } from './quorum-facts.ts';
 
 export const METADATA_TOPIC = '__cluster_metadata';
@@ -36,10 +37,14 @@ export interface MetadataLogOptions {
   readonly recoveryPoint: Offset;
 }
 
-/** Opens the log, which begins at `startOffset` where there is none yet. A torn tail has been cut. */
+/**
+ * Opens the log, which begins at `startOffset` where there is none yet. A torn tail has been cut; rejects with SluiceError
+ * METADATA_DAMAGED where more than that is wrong.
+ */
 export async function openMetadataLog(options: MetadataLogOptions, dependencies: LogDependencies): Promise<Log> {
   const { directory, segmentBytes, segmentMs, recoveryPoint } = options;
   const { fileSystem } = dependencies;
+  refuseDamagedLog(directory, fileSystem);
   const begun = fileSystem.list(directory).some(({ name }) => name.endsWith('.log'));
   const log = await openLog(
     {
