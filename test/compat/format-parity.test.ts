@@ -23,6 +23,9 @@ const CODECS: readonly CodecName[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
 const NODE_ID = { 'node.id': '1' };
 const DAY_MS = 86_400_000;
 const CLEANED_WITHIN_MS = 60_000;
+/** A pass over some dozen records that has begun. */
+const PASS_ENDS_WITHIN_MS = 1000;
+const CLEANING = { 'log.cleaner.backoff.ms': '100', 'log.retention.check.interval.ms': '1000' };
 
 interface Means {
   readonly classPath: string;
@@ -186,6 +189,17 @@ async function waitFor(what: string, isThere: () => boolean): Promise<void> {
   }
 }
 
+/** Waits for a pass over the compacted topic, and keeps everybody from another: records are compared from here on. */
+async function compacted(client: Client, directory: string): Promise<void> {
+  const checkpoint = join(directory, 'cleaner-offset-checkpoint');
+  await waitFor('compaction', () => {
+    return existsSync(checkpoint) && /^compacted 0 [1-9]/m.test(readFileSync(checkpoint, 'utf8'));
+  });
+  const set = { 'min.compaction.lag.ms': String(1000 * DAY_MS) };
+  await runOne(client, { op: 'alterConfigs', type: 'topic', name: 'compacted', set });
+  await sleep(PASS_ENDS_WITHIN_MS);
+}
+
 function appended(topic: string): Operation {
   return { op: 'produce', topic, records: records('appended', 5), codec: 'zstd', acks: -1, idempotent: true };
 }
@@ -218,8 +232,7 @@ describe('data directories', () => {
       const kafkaData = join(home, 'kafka');
       const sluiceData = join(home, 'sluice');
       const [done, go] = [join(home, 'done'), join(home, 'go')];
-      const settings = { 'log.cleaner.backoff.ms': '100', 'log.retention.check.interval.ms': '1000' };
-      const kafka = { classPath, port, controllerPort, settings };
+      const kafka = { classPath, port, controllerPort, settings: CLEANING };
       let script: Promise<unknown> | undefined;
       const expected = await on(startApacheKafka({ ...kafka, dataDirectory: kafkaData }), async (broker) => {
         const client = java(broker.bootstrap);
@@ -230,11 +243,7 @@ describe('data directories', () => {
           principals(broker.bootstrap, '--alter', '--add-config', password),
           principals(broker.bootstrap, '--alter', '--add-config', 'producer_byte_rate=1048576'),
         ]);
-        const cleaned = join(kafkaData, 'cleaner-offset-checkpoint');
-        await waitFor(
-          'compaction',
-          () => existsSync(cleaned) && /^compacted 0 [1-9]/m.test(readFileSync(cleaned, 'utf8')),
-        );
+        await compacted(client, kafkaData);
         // This producer lives on while the brokers change under it.
         script = runAll(client, [
           { op: 'openProducer', name: 'idem', codec: 'gzip' },
@@ -244,8 +253,6 @@ describe('data directories', () => {
         ]);
         script.catch(() => undefined);
         await Promise.race([script, waitFor('the producer', () => existsSync(done))]);
-        const set = { 'min.compaction.lag.ms': String(1000 * DAY_MS) };
-        await runOne(client, { op: 'alterConfigs', type: 'topic', name: 'compacted', set });
         const seen = await look(client);
         await broker.stop();
         return seen;
@@ -301,12 +308,11 @@ describe('data directories', () => {
     await withHome(async (home) => {
       const [port, controllerPort] = (await unusedPorts(2)) as [number, number];
       const data = join(home, 'data');
-      const expected = await on(startSluice({ dataDirectory: data, settings: NODE_ID }), async (broker) => {
+      const cleaning = { ...NODE_ID, ...CLEANING };
+      const expected = await on(startSluice({ dataDirectory: data, settings: cleaning }), async (broker) => {
         const client = java(broker.bootstrap);
         await runAll(client, [...fill(), appended('idempotent'), appended('transactions')]);
-        // Whoever compacts next must leave the records alone that are compared.
-        const set = { 'min.compaction.lag.ms': String(1000 * DAY_MS) };
-        await runOne(client, { op: 'alterConfigs', type: 'topic', name: 'compacted', set });
+        await compacted(client, data);
         const seen = await look(client);
         await broker.stop();
         return seen;
