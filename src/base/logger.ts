@@ -1,4 +1,4 @@
-import { destination, pino } from 'pino';
+import { destination, pino, stdTimeFunctions } from 'pino';
 
 /** Values that a log line carries besides its sentence. */
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -15,9 +15,30 @@ export interface Logger {
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
-/** JSON lines on standard error: standard output belongs to data. */
+/**
+ * Lines on standard error, since standard output belongs to data: JSON with the level's name and the time in ISO 8601
+ * for machines, plain text where a person looks at a terminal.
+ */
 export function createLogger(level: LogLevel): Logger {
-  return wrap(pino({ level, base: undefined }, destination({ fd: 2, sync: true })));
+  const options = {
+    level,
+    base: undefined,
+    formatters: { level: (label: string) => ({ level: label }) },
+    timestamp: stdTimeFunctions.isoTime,
+  };
+  const standardError = destination({ fd: 2, sync: true });
+  if (process.stderr.isTTY !== true) return wrap(pino(options, standardError));
+  return wrap(pino(options, { write: (line) => standardError.write(plainLine(line)) }));
+}
+
+/** `08:41:03.120 WARN  closed a connection  peer=127.0.0.1:1234` */
+function plainLine(json: string): string {
+  const { level, time, msg, ...fields } = JSON.parse(json) as Record<string, unknown>;
+  const details = Object.entries(fields).map(([name, value]) => {
+    return `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`;
+  });
+  const clock = String(time).slice(11, 23);
+  return `${[clock, String(level).toUpperCase().padEnd(5), msg, ' ', ...details].join(' ').trimEnd()}\n`;
 }
 
 function wrap(target: import('pino').Logger): Logger {

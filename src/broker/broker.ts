@@ -8,6 +8,7 @@ import { disk } from '../base/disk.ts';
 import { messageOf, SluiceError } from '../base/errors.ts';
 import type { FileSystem } from '../base/file-system.ts';
 import { libc } from '../base/libc.ts';
+import { limitLines } from '../base/limited-logger.ts';
 import type { Logger } from '../base/logger.ts';
 import { type Random, systemRandom } from '../base/random.ts';
 import type { BrokerId } from '../base/units.ts';
@@ -69,11 +70,13 @@ export async function createBroker(
   options: { readonly config: BrokerConfig },
   dependencies: BrokerDependencies,
 ): Promise<Broker> {
+  const clock = dependencies.clock ?? systemClock;
   const broker = new BrokerProcess(options.config, {
-    clock: systemClock,
     random: systemRandom,
     fileSystem: disk,
     ...dependencies,
+    clock,
+    logger: limitLines(dependencies.logger, clock),
   });
   try {
     await broker.start();
@@ -266,12 +269,10 @@ class BrokerProcess implements Broker {
   #reportFacts(): void {
     const sending = libc === undefined ? 'copying (koffi is not installed or not for this system)' : 'sendfile';
     this.#logger.info('broker started', { brokerId: this.brokerId, clusterId: this.clusterId, sending });
-    for (const { name, inert } of this.#static.inertGiven()) {
-      this.#logger.warn(`option ${name} has no effect${inert === 'later' ? ' yet' : ''}`);
-    }
-    for (const [name, what] of this.#static.ignoredOptions) {
-      this.#logger.warn(`option ${name} is ignored (${what})`);
-    }
+    const inert = this.#static.inertGiven().map(({ name }) => name);
+    if (inert.length > 0) this.#logger.warn('options that have no effect here (see sluice config)', { options: inert });
+    const ignored = [...this.#static.ignoredOptions].map(([name, what]) => `${name} (${what})`);
+    if (ignored.length > 0) this.#logger.warn('options that are ignored', { options: ignored });
   }
 
   /** Without its metadata a broker cannot know whether what it does is still right: it stops, and says so. */

@@ -27,7 +27,11 @@ export function createDispatch(handlers: readonly Handler[], logger: Logger): Re
   };
 
   const refuse = (connection: Connection, why: string): Reply => {
-    logger.warn(`closing a connection: ${why}`, { peer: connection.remoteAddress });
+    logger.warn('closed a connection', {
+      peer: `${connection.remoteAddress}:${connection.remotePort}`,
+      listener: connection.listenerName,
+      reason: why,
+    });
     return 'close';
   };
 
