@@ -14,10 +14,11 @@ export function readChunks(path: string): AsyncIterable<Buffer> {
   return path === STANDARD_INPUT ? process.stdin : createReadStream(path, { highWaterMark: CHUNK_BYTES });
 }
 
-/** How many bytes there will be, or undefined where only the end will tell (pipes, devices). */
+/** How many bytes there will be, or undefined where only the end will tell (pipes, devices). Throws for a directory. */
 export function knownLength(path: string): number | undefined {
   if (path === STANDARD_INPUT) return undefined;
   const status = statSync(path);
+  if (status.isDirectory()) throw new Error(`${path} is a directory`);
   return status.isFile() ? status.size : undefined;
 }
 

@@ -14,3 +14,12 @@ export function keyAndValue(option: string, text: string): readonly [key: string
   if (at < 1) throw new SluiceError('INVALID_ARGUMENT', `${option} ${text}: give it as KEY=VALUE`);
   return [text.slice(0, at).trim(), text.slice(at + 1).trim()];
 }
+
+const HIGHEST_PORT = 65_535;
+
+/** A port to listen on; 0 asks for a free one. */
+export function portNumber(text: string): number {
+  const port = wholeNumber('--port', text);
+  if (port <= HIGHEST_PORT) return port;
+  throw new SluiceError('INVALID_ARGUMENT', `--port ${text}: give a number from 0 to ${HIGHEST_PORT}`);
+}

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { disk } from '../base/disk.ts';
 import { messageOf, SluiceError } from '../base/errors.ts';
 import { type BrokerConfig, loadBrokerConfig } from '../config/broker-config.ts';
-import { keyAndValue } from './arguments.ts';
+import { keyAndValue, portNumber } from './arguments.ts';
 
 export interface ConfigurationOptions {
   readonly config?: string;
@@ -23,6 +23,7 @@ const DEFAULT_PORT = '9092';
 
 export function configurationFrom(options: ConfigurationOptions): BrokerConfig {
   const overrides: Record<string, string> = {};
+  if (options.port !== undefined) portNumber(options.port);
   const listener = `PLAINTEXT://${options.host ?? DEFAULT_HOST}:${options.port ?? DEFAULT_PORT}`;
   if (options.port !== undefined || options.host !== undefined) overrides['listeners'] = listener;
   // resolve('') is the working directory: an unset variable in a script must not fill that with logs.

@@ -3,6 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { disk } from '../base/disk.ts';
+import { SluiceError } from '../base/errors.ts';
 import { addConfigCommand } from './config.ts';
 import { addConsumeCommand } from './consume.ts';
 import { addDemoCommand } from './demo.ts';
@@ -32,10 +33,10 @@ for (const add of [
   add(program);
 }
 
-// A reader that has seen enough (`| head`) is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+  // A reader that has seen enough (`| head`) is no failure; a full disk behind a redirection is.
+  if (error.code !== 'EPIPE') fail(new SluiceError('OUTPUT_FAILED', `cannot write the output: ${error.message}`));
+  process.exit();
 });
 
 await program.parseAsync().catch(fail);

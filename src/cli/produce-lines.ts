@@ -10,6 +10,8 @@ import type { ProduceOptions } from './produce.ts';
 import { formatBytes, formatCount, startProgress } from './progress.ts';
 
 const BATCH_BYTES = 256 * 1024;
+/** The topic's own limit (max.message.bytes) decides about a long line, and its refusal says so. */
+const MAX_REQUEST_BYTES = 64 * 1024 * 1024;
 
 export async function produceLines(topic: string, file: string, options: ProduceOptions): Promise<void> {
   const startedMs = systemClock.monotonicMs();
@@ -20,6 +22,7 @@ export async function produceLines(topic: string, file: string, options: Produce
     acks: options.acks === 'all' ? 'all' : options.acks === '1' ? 1 : 0,
     compression: options.compression,
     batchBytes: BATCH_BYTES,
+    maxRequestBytes: MAX_REQUEST_BYTES,
   });
   let records = 0;
   let bytes = 0;
@@ -57,7 +60,12 @@ function recordMaker(topic: string, options: ProduceOptions): (line: Buffer) => 
     const [key, value] = keyAndValue('--header', text);
     return { key, value };
   });
-  if (options.keySeparator === undefined) return (value) => ({ topic, partition, value, headers });
+  if (options.keySeparator === undefined) {
+    if (options.tombstones) throw new SluiceError('INVALID_ARGUMENT', '--tombstones needs --key-separator');
+    return (value) => ({ topic, partition, value, headers });
+  }
+  if (options.keySeparator === '')
+    throw new SluiceError('INVALID_ARGUMENT', '--key-separator: give at least one character');
   const separator = Buffer.from(options.keySeparator, 'utf8');
   return (line) => {
     const at = line.indexOf(separator);

@@ -61,7 +61,7 @@ export function addTopicsCommand(program: Command): void {
     });
 
   command('delete <names...>', 'delete topics with all their records')
-    .option('-y, --yes', 'do not ask', false)
+    .option('-y, --yes', 'do not ask; where input is no terminal nobody is asked', false)
     .action(async (names: readonly string[], options: TopicsOptions & { readonly yes: boolean }) => {
       const { deleteTopics } = await import('./manage-topics.ts');
       await deleteTopics(names, options);

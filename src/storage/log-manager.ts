@@ -211,9 +211,12 @@ export class LogManager {
 
   #assertSomeOnline(): void {
     if (this.#directories.some((directory) => directory.online)) return;
-    throw new SluiceError('NO_LOG_DIRECTORY', 'no log directory can be used', {
-      remedy: 'Look for the error of each directory above; repair the disk, or take it out of log.dirs.',
-      cause: this.#directories[0]?.failure,
+    const reasons = this.#directories.map(({ path, failure }) => `${path}: ${messageOf(failure)}`);
+    const failure = this.#directories[0]?.failure;
+    const remedy = failure instanceof SluiceError ? failure.remedy : undefined;
+    throw new SluiceError('NO_LOG_DIRECTORY', `no log directory can be used (${reasons.join('; ')})`, {
+      remedy: remedy ?? 'Repair the disk, or take its directory out of log.dirs.',
+      cause: failure,
     });
   }
 

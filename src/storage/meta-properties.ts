@@ -9,6 +9,7 @@ import { type Uuid, uuidToBytes } from '../base/uuid.ts';
 
 export const META_PROPERTIES_FILE = 'meta.properties';
 const VERSION = 1;
+const KNOWN_KEYS = ['version', 'cluster.id', 'node.id', 'broker.id', 'directory.id'];
 
 export interface MetaProperties {
   /** Absent in directories of version 0 that never joined a cluster. */
@@ -22,6 +23,7 @@ export function readMetaProperties(directory: string, fileSystem: FileSystem): M
   const path = `${directory}/${META_PROPERTIES_FILE}`;
   if (!fileSystem.exists(path)) return undefined;
   const values = parseProperties(fileSystem.readFile(path).toString('latin1'));
+  if (!KNOWN_KEYS.some((key) => values.has(key))) throw corrupt(path, 'it says nothing that a meta.properties says');
   const version = Number(values.get('version') ?? '0');
   if (version !== 0 && version !== VERSION) throw corrupt(path, `version ${version} is not known`);
   const node = values.get(version === VERSION ? 'node.id' : 'broker.id');
