@@ -222,6 +222,63 @@ async function on<T>(starting: Promise<RunningBroker>, run: (broker: RunningBrok
   }
 }
 
+/** A producer that lives on while the brokers change under it: `resume` lets it go on, and resolves when it is done. */
+interface LiveProducer {
+  readonly resume: () => Promise<unknown>;
+}
+
+async function startLiveProducer(client: Client, home: string): Promise<LiveProducer> {
+  const [done, go] = [join(home, 'done'), join(home, 'go')];
+  const script = runAll(client, [
+    { op: 'openProducer', name: 'live', codec: 'gzip' },
+    { op: 'send', name: 'live', topic: 'idempotent', records: records('before', 5) },
+    { op: 'handOver', done, await: go },
+    { op: 'send', name: 'live', topic: 'idempotent', records: records('after', 5) },
+  ]);
+  // Where the test fails first, nobody waits for it.
+  script.catch(() => undefined);
+  await Promise.race([script, waitFor('the producer', () => existsSync(done))]);
+  const resume = (): Promise<unknown> => {
+    writeFileSync(go, '');
+    return script;
+  };
+  return { resume };
+}
+
+async function fillKafka(client: Client, broker: RunningBroker): Promise<void> {
+  const password = 'SCRAM-SHA-256=[iterations=4096,password=secret]';
+  await runAll(client, [
+    ...fill(),
+    ...fillTransactions(),
+    principals(broker.bootstrap, '--alter', '--add-config', password),
+    principals(broker.bootstrap, '--alter', '--add-config', 'producer_byte_rate=1048576'),
+  ]);
+  await compacted(client, broker.dataDirectory);
+}
+
+async function growInSluice(client: Client, producer: LiveProducer): Promise<void> {
+  await producer.resume();
+  for (const { name } of TOPICS) {
+    if (name !== 'transactions') await runOne(client, appended(name));
+  }
+  const late = records('late', 2);
+  const everything = [{ partition: 0, offset: 0, count: 'end' }] as const;
+  const [, , all] = await runAll(client, [
+    { op: 'createTopics', topics: [{ name: 'made-by-sluice', partitions: 1 }] },
+    { op: 'produce', topic: 'transactions', records: late, codec: 'none', acks: -1 },
+    { op: 'consume', topic: 'idempotent', partitions: everything },
+  ]);
+  assert.equal(all.length, 15, 'the live producer went on, and nothing lies there twice');
+}
+
+async function checkBackInKafka(client: Client, broker: RunningBroker): Promise<void> {
+  const [topics, described] = await runAll(client, [{ op: 'listTopics' }, principals(broker.bootstrap, '--describe')]);
+  assert.ok(topics.includes('made-by-sluice'));
+  const { stdout } = described as { stdout: string };
+  assert.match(stdout, /SCRAM-SHA-256/);
+  assert.match(stdout, /producer_byte_rate=1048576/);
+}
+
 describe('data directories', () => {
   test('a directory of Apache Kafka is served by Sluice as by Kafka, and goes back with what Sluice appended', async (context) => {
     const means = requireToolchain(context, await findMeans());
@@ -229,34 +286,19 @@ describe('data directories', () => {
     const { classPath, java } = means;
     await withHome(async (home) => {
       const [port, controllerPort] = (await unusedPorts(2)) as [number, number];
-      const kafkaData = join(home, 'kafka');
-      const sluiceData = join(home, 'sluice');
-      const [done, go] = [join(home, 'done'), join(home, 'go')];
+      const [kafkaData, sluiceData] = [join(home, 'kafka'), join(home, 'sluice')];
       const kafka = { classPath, port, controllerPort, settings: CLEANING };
-      let script: Promise<unknown> | undefined;
-      const expected = await on(startApacheKafka({ ...kafka, dataDirectory: kafkaData }), async (broker) => {
-        const client = java(broker.bootstrap);
-        const password = 'SCRAM-SHA-256=[iterations=4096,password=secret]';
-        await runAll(client, [
-          ...fill(),
-          ...fillTransactions(),
-          principals(broker.bootstrap, '--alter', '--add-config', password),
-          principals(broker.bootstrap, '--alter', '--add-config', 'producer_byte_rate=1048576'),
-        ]);
-        await compacted(client, kafkaData);
-        // This producer lives on while the brokers change under it.
-        script = runAll(client, [
-          { op: 'openProducer', name: 'idem', codec: 'gzip' },
-          { op: 'send', name: 'idem', topic: 'idempotent', records: records('before', 5) },
-          { op: 'handOver', done, await: go },
-          { op: 'send', name: 'idem', topic: 'idempotent', records: records('after', 5) },
-        ]);
-        script.catch(() => undefined);
-        await Promise.race([script, waitFor('the producer', () => existsSync(done))]);
-        const seen = await look(client);
-        await broker.stop();
-        return seen;
-      });
+      const [expected, producer] = await on(
+        startApacheKafka({ ...kafka, dataDirectory: kafkaData }),
+        async (broker) => {
+          const client = java(broker.bootstrap);
+          await fillKafka(client, broker);
+          const live = await startLiveProducer(client, home);
+          const seen = await look(client);
+          await broker.stop();
+          return [seen, live] as const;
+        },
+      );
       await assertSound(kafkaData);
       cpSync(kafkaData, sluiceData, { recursive: true, preserveTimestamps: true });
       // Snapshots of the metadata are forced: Kafka must find all of its own in them.
@@ -264,24 +306,8 @@ describe('data directories', () => {
       const grown = await on(startSluice({ dataDirectory: sluiceData, port, settings: frugal }), async (broker) => {
         const client = java(broker.bootstrap);
         assertSameView(await look(client), expected);
-        writeFileSync(go, '');
-        await script;
-        for (const { name } of TOPICS) {
-          if (name !== 'transactions') await runOne(client, appended(name));
-        }
-        await runOne(client, { op: 'createTopics', topics: [{ name: 'made-by-sluice', partitions: 1 }] });
-        await runOne(client, {
-          op: 'produce',
-          topic: 'transactions',
-          records: records('late', 2),
-          codec: 'none',
-          acks: -1,
-        });
+        await growInSluice(client, producer);
         const seen = await look(client);
-        const [all] = await runAll(client, [
-          { op: 'consume', topic: 'idempotent', partitions: [{ partition: 0, offset: 0, count: 'end' }] },
-        ]);
-        assert.equal(all.length, 15, 'the live producer went on, and nothing lies there twice');
         await broker.stop();
         return seen;
       });
@@ -291,12 +317,7 @@ describe('data directories', () => {
       await on(startApacheKafka({ ...kafka, dataDirectory: sluiceData }), async (broker) => {
         const client = java(broker.bootstrap);
         assertSameView(await look(client), grown);
-        const described = await runOne(client, principals(broker.bootstrap, '--describe'));
-        const { stdout } = described as { stdout: string };
-        assert.match(stdout, /SCRAM-SHA-256/);
-        assert.match(stdout, /producer_byte_rate=1048576/);
-        const topics = await runOne(client, { op: 'listTopics' });
-        assert.ok(topics.includes('made-by-sluice'));
+        await checkBackInKafka(client, broker);
       });
     });
   });
