@@ -1,5 +1,7 @@
 /** The coordinator of groups, as the broker's configuration wants it. */
 import type { BrokerConfig } from '../config/broker-config.ts';
+import type { ConsumerGroupSettings } from '../coordinator/group/consumer/context.ts';
+import { consumerGroupSettings } from '../coordinator/group/consumer/settings.ts';
 import type { GroupCoordinatorOptions } from '../coordinator/group/group-coordinator.ts';
 import type { GroupSettings } from '../coordinator/group/settings.ts';
 
@@ -8,12 +10,20 @@ const MINUTE_MS = 60_000;
 /** Everything but the broker's own id. */
 export function groupCoordinatorOptions(config: () => BrokerConfig): Omit<GroupCoordinatorOptions, 'brokerId'> {
   let known: { readonly config: BrokerConfig; readonly settings: GroupSettings } | undefined;
+  // Most groups have no configs of their own.
+  let plain: { readonly config: BrokerConfig; readonly settings: ConsumerGroupSettings } | undefined;
   return {
     settings: () => {
       const now = config();
       // Asked for with every request; made anew only where the configuration has changed.
       if (known?.config !== now) known = { config: now, settings: settingsOf(now) };
       return known.settings;
+    },
+    consumerSettings: (own) => {
+      const now = config();
+      if (own.size > 0) return consumerGroupSettings(now, own);
+      if (plain?.config !== now) plain = { config: now, settings: consumerGroupSettings(now, own) };
+      return plain.settings;
     },
     partitions: () => config().get('offsets.topic.num.partitions'),
     codec: () => config().get('offsets.topic.compression.codec'),

@@ -2,6 +2,8 @@
 import type { Handler } from './handler.ts';
 import { handleAlterConfigs } from './handlers/alter-configs.ts';
 import { handleApiVersions } from './handlers/api-versions.ts';
+import { handleConsumerGroupDescribe } from './handlers/consumer-group-describe.ts';
+import { handleConsumerGroupHeartbeat } from './handlers/consumer-group-heartbeat.ts';
 import { handleCreatePartitions } from './handlers/create-partitions.ts';
 import { handleCreateTopics } from './handlers/create-topics.ts';
 import { handleDeleteGroups } from './handlers/delete-groups.ts';
@@ -61,6 +63,8 @@ const TABLE: readonly ((services: BrokerServices) => Handler)[] = [
   handleDescribeCluster,
   handleDescribeProducers,
   handleListConfigResources,
+  handleConsumerGroupHeartbeat,
+  handleConsumerGroupDescribe,
   handleDescribeTopicPartitions,
 ];
 

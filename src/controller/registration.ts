@@ -5,6 +5,8 @@ import { isReservedUuid } from '../base/uuid.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
 import type { BrokerEndpoint, BrokerImage, MetadataImage } from '../metadata/image.ts';
 import {
+  GROUP_VERSION_FEATURE,
+  GROUP_VERSION_LEVEL,
   METADATA_VERSION_FEATURE,
   METADATA_VERSION_LEVEL,
   type MetadataRecord,
@@ -42,6 +44,7 @@ interface BrokerReference {
 }
 
 const OWN_FEATURES = [
+  { name: GROUP_VERSION_FEATURE, minSupportedVersion: 0, maxSupportedVersion: GROUP_VERSION_LEVEL },
   { name: METADATA_VERSION_FEATURE, minSupportedVersion: 7, maxSupportedVersion: METADATA_VERSION_LEVEL },
 ];
 const UNFENCE = -1;

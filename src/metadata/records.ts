@@ -81,6 +81,9 @@ export function carriedName({ value }: CarriedRecord): string {
 /** Level of the feature `metadata.version` that these records belong to: 4.3-IV0. */
 export const METADATA_VERSION_LEVEL = 30;
 export const METADATA_VERSION_FEATURE = 'metadata.version';
+/** Level 1: the broker-driven protocol of consumer groups (KIP-848). */
+export const GROUP_VERSION_LEVEL = 1;
+export const GROUP_VERSION_FEATURE = 'group.version';
 
 /** Versions that Kafka writes at that level (MetadataVersion.java); 0 for all other kinds. */
 const WRITTEN_VERSIONS: Partial<Record<RecordKind, number>> = {

@@ -22,7 +22,7 @@ export const coordinationOptions = {
   'group.initial.rebalance.delay.ms': int({ default: 3000 }, 'Wait for more members before a new group starts.'),
   'group.max.size': int({ default: INT_MAX, min: 1 }, 'Most members of a group.'),
   'group.coordinator.rebalance.protocols': list(
-    { default: 'classic,consumer,streams', allowed: ['consumer', 'classic', 'share', 'streams'], inert: LATER },
+    { default: 'classic,consumer,streams', allowed: ['consumer', 'classic', 'share', 'streams'] },
     'Group protocols that are served.',
   ),
   'group.coordinator.threads': int({ default: 4, min: 1, inert: 'never' }, 'Coordinator threads of a Java broker.'),
@@ -38,61 +38,45 @@ export const coordinationOptions = {
     { default: 1048588, min: 524288, mode: 'cluster-wide', inert: 'never' },
     'Buffers that a Java coordinator keeps.',
   ),
-  'group.consumer.session.timeout.ms': int(
-    { default: 45000, min: 1, inert: LATER },
-    'Session of a consumer of the newer protocol.',
-  ),
+  'group.consumer.session.timeout.ms': int({ default: 45000, min: 1 }, 'Session of a consumer of the newer protocol.'),
   'group.consumer.min.session.timeout.ms': int(
-    { default: 45000, min: 1, inert: LATER },
+    { default: 45000, min: 1 },
     'Shortest such session a group may be given.',
   ),
   'group.consumer.max.session.timeout.ms': int(
-    { default: 60000, min: 1, inert: LATER },
+    { default: 60000, min: 1 },
     'Longest such session a group may be given.',
   ),
-  'group.consumer.heartbeat.interval.ms': int(
-    { default: 5000, min: 1, inert: LATER },
-    'Pace of heartbeats of the newer protocol.',
-  ),
+  'group.consumer.heartbeat.interval.ms': int({ default: 5000, min: 1 }, 'Pace of heartbeats of the newer protocol.'),
   'group.consumer.min.heartbeat.interval.ms': int(
-    { default: 5000, min: 1, inert: LATER },
+    { default: 5000, min: 1 },
     'Shortest such pace a group may be given.',
   ),
   'group.consumer.max.heartbeat.interval.ms': int(
-    { default: 15000, min: 1, inert: LATER },
+    { default: 15000, min: 1 },
     'Longest such pace a group may be given.',
   ),
-  'group.consumer.max.size': int(
-    { default: INT_MAX, min: 1, inert: LATER },
-    'Most members of a group of the newer protocol.',
-  ),
-  'group.consumer.assignors': list(
-    { default: 'uniform,range', inert: LATER },
-    'Assignors on the broker, the default first.',
-  ),
+  'group.consumer.max.size': int({ default: INT_MAX, min: 1 }, 'Most members of a group of the newer protocol.'),
+  'group.consumer.assignors': list({ default: 'uniform,range' }, 'Assignors on the broker, the default first.'),
   'group.consumer.migration.policy': string(
     {
       default: 'bidirectional',
       allowed: ['disabled', 'downgrade', 'upgrade', 'bidirectional'],
       ignoreCase: true,
-      inert: LATER,
     },
     'Whether a group may change its protocol while it lives.',
   ),
   'group.consumer.assignment.interval.ms': int(
-    { default: 1000, min: 0, mode: 'cluster-wide', inert: LATER },
+    { default: 1000, min: 0, mode: 'cluster-wide' },
     'Shortest time between two assignments of a group.',
   ),
-  'group.consumer.min.assignment.interval.ms': int(
-    { default: 0, min: 0, inert: LATER },
-    'Smallest such time a group may be given.',
-  ),
+  'group.consumer.min.assignment.interval.ms': int({ default: 0, min: 0 }, 'Smallest such time a group may be given.'),
   'group.consumer.max.assignment.interval.ms': int(
-    { default: 15000, min: 0, inert: LATER },
+    { default: 15000, min: 0 },
     'Largest such time a group may be given.',
   ),
   'group.consumer.regex.refresh.interval.ms': int(
-    { default: 600000, min: 10000, inert: LATER },
+    { default: 600000, min: 10000 },
     'Pace of matching patterns against new topics.',
   ),
 

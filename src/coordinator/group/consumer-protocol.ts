@@ -1,5 +1,5 @@
 /** Reads what consumers of the classic protocol send each other: bytes that the coordinator otherwise only carries. */
-import { decodeMessage, MalformedMessage } from '../../protocol/codec.ts';
+import { decodeMessage, encodeToBuffer, MalformedMessage } from '../../protocol/codec.ts';
 import {
   type ConsumerProtocolAssignment,
   type ConsumerProtocolSubscription,
@@ -48,4 +48,21 @@ function tolerant<T>(bytes: Buffer, read: (version: number) => T): T | undefined
     if (error instanceof MalformedMessage) return undefined;
     throw error;
   }
+}
+
+/** The version of a member's metadata: what it is told comes in the same. Undefined where the bytes are none. */
+export function consumerProtocolVersion(bytes: Buffer): number | undefined {
+  if (bytes.length < VERSION_BYTES) return undefined;
+  const version = bytes.readInt16BE(0);
+  return version < 0 ? undefined : version;
+}
+
+export function writeAssignment(
+  version: number,
+  assignedPartitions: readonly { readonly topic: string; readonly partitions: readonly number[] }[],
+): Buffer {
+  const known = Math.min(version, consumerProtocolAssignment.versions.to);
+  const head = Buffer.alloc(VERSION_BYTES);
+  head.writeInt16BE(known);
+  return Buffer.concat([head, encodeToBuffer(consumerProtocolAssignment, known, { assignedPartitions })]);
 }

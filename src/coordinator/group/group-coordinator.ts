@@ -8,6 +8,10 @@ import type { Random } from '../../base/random.ts';
 import type { BrokerId } from '../../base/units.ts';
 import type { MetadataDelta } from '../../metadata/delta.ts';
 import type { MetadataImage } from '../../metadata/image.ts';
+import type {
+  ConsumerGroupHeartbeatRequest,
+  ConsumerGroupHeartbeatResponse,
+} from '../../protocol/apis/consumer-group-heartbeat.ts';
 import type { HeartbeatRequest, HeartbeatResponse } from '../../protocol/apis/heartbeat.ts';
 import type { JoinGroupRequest, JoinGroupResponse } from '../../protocol/apis/join-group.ts';
 import type { LeaveGroupResponse } from '../../protocol/apis/leave-group.ts';
@@ -24,6 +28,8 @@ import { joinGroup } from './classic/join.ts';
 import { type LeavingMember, leaveGroup } from './classic/leave.ts';
 import { joinRefusal } from './classic/rebalance.ts';
 import { heartbeat, syncGroup, syncRefusal } from './classic/sync.ts';
+import type { ConsumerGroupSettings } from './consumer/context.ts';
+import { consumerGroupRefusal, type DescribedConsumerGroup } from './consumer/describe.ts';
 import {
   type DeletedGroup,
   type DescribedGroup,
@@ -45,6 +51,8 @@ export interface GroupCoordinatorOptions
   extends Pick<RuntimeOptions<GroupShard, GroupRecord>, 'codec' | 'loadChunkBytes' | 'commitTimeoutMs'> {
   readonly brokerId: BrokerId;
   readonly settings: () => GroupSettings;
+  /** Of a consumer group with these configs of its own. */
+  readonly consumerSettings: (own: ReadonlyMap<string, string>) => ConsumerGroupSettings;
   /** Partitions that the topic gets; once it exists it says so itself. */
   readonly partitions: () => number;
 }
@@ -66,14 +74,14 @@ export class GroupCoordinator {
   constructor(options: GroupCoordinatorOptions, dependencies: GroupCoordinatorDependencies) {
     this.#options = options;
     this.#dependencies = dependencies;
-    const { codec, loadChunkBytes, commitTimeoutMs, settings } = options;
+    const { codec, loadChunkBytes, commitTimeoutMs, settings, consumerSettings } = options;
     this.#runtime = new CoordinatorRuntime(
       {
         codec,
         loadChunkBytes,
         commitTimeoutMs,
         format: { encode: encodeGroupRecord, decode: decodeGroupRecord },
-        createState: (timers) => new GroupShard({ settings }, timers, dependencies),
+        createState: (timers) => new GroupShard({ settings, consumerSettings }, timers, dependencies),
       },
       dependencies,
     );
@@ -92,6 +100,7 @@ export class GroupCoordinator {
       delta.deletedTopics.some(isOurs) ||
       delta.changedTopics.some(({ topic }) => isOurs(topic));
     if (changed) this.#followTopic(image);
+    for (const shard of this.#runtime.shards()) shard.state.metadataChanged(delta, image);
     const gone = delta.deletedTopics.filter((topic) => !isOurs(topic));
     if (gone.length === 0) return;
     for (const shard of this.#runtime.shards()) {
@@ -140,11 +149,19 @@ export class GroupCoordinator {
       return Promise.resolve(joinRefusal(ErrorCode.INVALID_SESSION_TIMEOUT, memberId));
     }
     return new Promise((resolve) => {
-      void this.#write<void>(
+      const answer = this.#write<JoinGroupResponse | undefined>(
         groupId,
-        (state) => joinGroup(state.classic, request, client, resolve),
-        (errorCode) => resolve(joinRefusal(errorCode, '')),
+        (state) => {
+          const group = state.consumer.find(groupId);
+          if (group !== undefined && !group.isEmpty) return state.consumer.join(group, request, client);
+          return { ...joinGroup(state.classic, request, client, resolve), reply: undefined };
+        },
+        (errorCode) => joinRefusal(errorCode, ''),
       );
+      // Undefined where the classic group answers, when it has its next generation.
+      void answer.then((response) => {
+        if (response !== undefined) resolve(response);
+      });
     });
   }
 
@@ -152,16 +169,23 @@ export class GroupCoordinator {
     const { groupId } = request;
     if (groupId === '') return Promise.resolve(syncRefusal(ErrorCode.INVALID_GROUP_ID));
     return new Promise((resolve) => {
-      void this.#write<void>(
+      const answer = this.#write<SyncGroupResponse | undefined>(
         groupId,
         (state) => {
+          const consumers = state.consumer.find(groupId);
+          if (consumers !== undefined) return state.consumer.sync(consumers, request);
           const group = state.groups.classic(groupId);
-          if (group !== undefined && !group.isEmpty) return syncGroup(state.classic, group, request, resolve);
-          resolve(syncRefusal(ErrorCode.UNKNOWN_MEMBER_ID));
-          return { records: [], reply: undefined };
+          if (group === undefined || group.isEmpty) {
+            return { records: [], reply: syncRefusal(ErrorCode.UNKNOWN_MEMBER_ID) };
+          }
+          return { ...syncGroup(state.classic, group, request, resolve), reply: undefined };
         },
-        (errorCode) => resolve(syncRefusal(errorCode)),
+        (errorCode) => syncRefusal(errorCode),
       );
+      // Undefined where the group answers, when its leader has assigned.
+      void answer.then((response) => {
+        if (response !== undefined) resolve(response);
+      });
     });
   }
 
@@ -171,6 +195,8 @@ export class GroupCoordinator {
     return this.#write<HeartbeatResponse>(
       groupId,
       (state) => {
+        const consumers = state.consumer.find(groupId);
+        if (consumers !== undefined) return state.consumer.classicHeartbeat(consumers, request);
         const group = state.groups.classic(groupId);
         const errorCode = group === undefined ? ErrorCode.UNKNOWN_MEMBER_ID : heartbeat(state.classic, group, request);
         return { records: [], reply: { errorCode } };
@@ -185,6 +211,8 @@ export class GroupCoordinator {
     return this.#write<LeaveGroupResponse>(
       groupId,
       (state) => {
+        const consumers = state.consumer.find(groupId);
+        if (consumers !== undefined) return state.consumer.leave(consumers, members);
         const group = state.groups.classic(groupId);
         if (group !== undefined) return leaveGroup(state.classic, group, members);
         const answers = members.map(({ memberId, groupInstanceId }) => ({
@@ -196,6 +224,29 @@ export class GroupCoordinator {
       },
       (errorCode) => ({ errorCode, members: [] }),
     );
+  }
+
+  consumerGroupHeartbeat(
+    request: ConsumerGroupHeartbeatRequest,
+    client: GroupClient,
+  ): Promise<ConsumerGroupHeartbeatResponse> {
+    return this.#write<ConsumerGroupHeartbeatResponse>(
+      request.groupId,
+      (state) => state.consumer.heartbeat(request, client),
+      (errorCode) => ({ errorCode, memberId: null, memberEpoch: 0, heartbeatIntervalMs: 0, assignment: null }),
+    );
+  }
+
+  /** Groups of the newer protocol. */
+  async describeConsumerGroups(groupIds: readonly string[]): Promise<DescribedConsumerGroup[]> {
+    const described = groupIds.map((groupId) =>
+      this.#write<DescribedConsumerGroup[]>(
+        groupId,
+        (state) => ({ records: [], reply: state.consumer.describe([groupId]) }),
+        (errorCode) => [consumerGroupRefusal(groupId, errorCode)],
+      ),
+    );
+    return (await Promise.all(described)).flat();
   }
 
   /** Topics come with names and ids. */

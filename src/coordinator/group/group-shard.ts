@@ -7,12 +7,17 @@ import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
 import type { ProducerId } from '../../base/units.ts';
 import { type Uuid, ZERO_UUID } from '../../base/uuid.ts';
+import type { MetadataDelta } from '../../metadata/delta.ts';
+import { configsOf, type MetadataImage, RESOURCE_TYPE } from '../../metadata/image.ts';
 import type { RecordPlace, ShardState, ShardTimers } from '../runtime/shard-state.ts';
 import { ClassicGroup } from './classic/classic-group.ts';
 import type { ClassicContext } from './classic/context.ts';
 import { groupFromRecord } from './classic/group-record.ts';
 import { loadedGroup, unloadedGroup } from './classic/lifecycle.ts';
 import { renewSession } from './classic/rebalance.ts';
+import { ConsumerGroups } from './consumer/consumer-groups.ts';
+import type { ConsumerGroupSettings } from './consumer/context.ts';
+import { isConsumerGroupRecord } from './consumer/replay.ts';
 import type { Group } from './group.ts';
 import { Groups } from './groups.ts';
 import { CommittedOffsets } from './offsets/committed-offsets.ts';
@@ -23,12 +28,15 @@ import type { GroupSettings } from './settings.ts';
 
 export interface GroupShardOptions {
   readonly settings: () => GroupSettings;
+  /** Of a group with these configs of its own. */
+  readonly consumerSettings: (own: ReadonlyMap<string, string>) => ConsumerGroupSettings;
 }
 
 export interface GroupShardDependencies {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly image: () => MetadataImage;
 }
 
 const EXPIRY_KEY = 'expire-offsets';
@@ -37,19 +45,32 @@ export class GroupShard implements ShardState<GroupRecord> {
   readonly groups = new Groups();
   readonly offsets = new CommittedOffsets();
   readonly classic: ClassicContext;
+  readonly consumer: ConsumerGroups;
   readonly committing: OffsetContext;
   readonly #timers: ShardTimers<GroupRecord>;
   readonly #settings: () => GroupSettings;
 
   constructor(
-    { settings }: GroupShardOptions,
+    { settings, consumerSettings }: GroupShardOptions,
     timers: ShardTimers<GroupRecord>,
-    { clock, random, logger }: GroupShardDependencies,
+    { clock, random, logger, image }: GroupShardDependencies,
   ) {
     const { groups, offsets } = this;
     this.#timers = timers;
     this.#settings = settings;
     this.classic = { groups, timers, settings, clock, random, logger };
+    this.consumer = new ConsumerGroups(
+      {
+        groups,
+        timers,
+        settings: (groupId) => consumerSettings(configsOf(image(), RESOURCE_TYPE.GROUP, groupId)),
+        image,
+        clock,
+        random,
+        logger,
+      },
+      this.classic,
+    );
     this.committing = {
       groups,
       offsets,
@@ -72,7 +93,7 @@ export class GroupShard implements ShardState<GroupRecord> {
         else this.groups.set(groupFromRecord(record));
         return;
       default:
-        return;
+        if (isConsumerGroupRecord(record)) this.consumer.replay(record);
     }
   }
 
@@ -84,6 +105,7 @@ export class GroupShard implements ShardState<GroupRecord> {
     for (const group of this.groups.values()) {
       if (group instanceof ClassicGroup) loadedGroup(this.classic, group);
     }
+    this.consumer.loaded(this.groups.values());
     this.#scheduleExpiry();
   }
 
@@ -91,6 +113,11 @@ export class GroupShard implements ShardState<GroupRecord> {
     for (const group of this.groups.values()) {
       if (group instanceof ClassicGroup) unloadedGroup(this.classic, group);
     }
+  }
+
+  /** Groups of the newer protocol are assigned anew when their topics change. */
+  metadataChanged(delta: MetadataDelta, image: MetadataImage): void {
+    this.consumer.metadataChanged(delta, image, this.groups.values());
   }
 
   /** The offsets of topics that were deleted go too. */

@@ -49,13 +49,19 @@ function logFiles(directory: string, suffix: string): string[] {
     .sort();
 }
 
-test('a new log begins with an epoch, a leader and the metadata version', async () => {
+test('a new log begins with an epoch, a leader and the features that are finalized', async () => {
   await withDirectory(async (directory) => {
     const quorum = await open(directory);
     assert.equal(quorum.controllerId(), 1);
     assert.equal(quorum.isActiveController(), true);
-    assert.deepEqual([...quorum.image().features], [['metadata.version', 30]]);
-    assert.deepEqual([quorum.image().offset, quorum.image().epoch], [1, 1]);
+    assert.deepEqual(
+      [...quorum.image().features],
+      [
+        ['metadata.version', 30],
+        ['group.version', 1],
+      ],
+    );
+    assert.deepEqual([quorum.image().offset, quorum.image().epoch], [2, 1]);
     await quorum.close();
     const state = JSON.parse(readFileSync(join(logDirectory(directory), 'quorum-state'), 'utf8'));
     assert.deepEqual([state.leaderId, state.leaderEpoch, state.data_version], [1, 1, 0]);
@@ -66,14 +72,14 @@ test('what was appended is there after a restart, in a later epoch', async () =>
   await withDirectory(async (directory) => {
     let quorum = await open(directory);
     const offset = await quorum.append([topic('a'), config('message.max.bytes', '1')]);
-    assert.equal(offset, 3);
+    assert.equal(offset, 4);
     assert.deepEqual(names(quorum), ['a'], 'applied before it resolves');
     await quorum.close();
     assert.equal(quorum.isActiveController(), false);
     await assert.rejects(quorum.append([topic('b')]), { code: 'NOT_CONTROLLER' });
     quorum = await open(directory);
     assert.deepEqual(names(quorum), ['a']);
-    assert.deepEqual([quorum.image().offset, quorum.image().epoch], [4, 2]);
+    assert.deepEqual([quorum.image().offset, quorum.image().epoch], [5, 2]);
     await quorum.close();
   });
 });
@@ -98,7 +104,7 @@ test('overlapping appends commit in order, each told to listeners before it reso
     assert.deepEqual(heard, wanted);
     assert.deepEqual(
       offsets,
-      wanted.map((_, index) => index + 2),
+      wanted.map((_, index) => index + 3),
     );
     unsubscribe();
     await quorum.append([topic('last')]);

@@ -12,7 +12,14 @@ import { ControlType } from '../../records/control.ts';
 import type { Log, LogDependencies } from '../../storage/log.ts';
 import { applyRecords, emptyImage, type MetadataImage } from '../image.ts';
 import type { MetadataListener, MetadataQuorum } from '../quorum.ts';
-import { METADATA_VERSION_FEATURE, METADATA_VERSION_LEVEL, type MetadataRecord, newRecord } from '../records.ts';
+import {
+  GROUP_VERSION_FEATURE,
+  GROUP_VERSION_LEVEL,
+  METADATA_VERSION_FEATURE,
+  METADATA_VERSION_LEVEL,
+  type MetadataRecord,
+  newRecord,
+} from '../records.ts';
 import { controlBatch, packAtomic } from './metadata-batches.ts';
 import { metadataLogDirectory, openMetadataLog, replayLog } from './metadata-log.ts';
 import { NO_FACTS, type QuorumFacts } from './quorum-facts.ts';
@@ -179,6 +186,7 @@ export class LocalQuorum implements MetadataQuorum {
     if (openTransaction) first.push(newRecord('abortTransaction', { reason: 'the controller stopped in its midst' }));
     if (!this.#image.features.has(METADATA_VERSION_FEATURE)) {
       first.push(newRecord('featureLevel', { name: METADATA_VERSION_FEATURE, featureLevel: METADATA_VERSION_LEVEL }));
+      first.push(newRecord('featureLevel', { name: GROUP_VERSION_FEATURE, featureLevel: GROUP_VERSION_LEVEL }));
     }
     if (first.length > 0) this.#write(packAtomic(first, { ...place, baseOffset: log.endOffset }).bytes);
     await log.flush();

@@ -2,6 +2,7 @@ import type { Clock } from '../../../base/clock.ts';
 import type { Logger } from '../../../base/logger.ts';
 import type { Random } from '../../../base/random.ts';
 import type { MetadataImage } from '../../../metadata/image.ts';
+import type { ErrorCode } from '../../../protocol/error-codes.ts';
 import type { ShardTimers } from '../../runtime/shard-state.ts';
 import type { Assignor } from '../assignors/assignor.ts';
 import type { Group } from '../group.ts';
@@ -26,27 +27,27 @@ export interface ConsumerGroupSettings {
   readonly mayDowngrade: boolean;
 }
 
-/** What a group becomes that changes its protocol while it lives. */
-export interface Conversion {
-  /** The group as a consumer group; not in the directory, and changed by no one. */
+/** A classic group as a consumer group. */
+export interface Upgrade {
+  /** Not in the directory: the records make it when they are replayed. */
   readonly group: ConsumerGroup;
-  /** Turn the one into the other when they are replayed. */
   readonly records: readonly GroupRecord[];
+  /** The request that wanted it is served: members that wait join again, and all have their sessions. */
+  begin(): void;
 }
 
-/** What consumer groups need of the classic protocol. */
-export interface ProtocolChange {
-  /** Makes a consumer group of a classic group that has members, and sends its waiting members to join again. */
-  upgrade(group: Group): Conversion | Refusal;
-  /**
-   * Makes a classic group of a consumer group of which, `leaving` apart, only members of the classic protocol are left;
-   * undefined where that may not be. `started` is called once the records are replayed.
-   */
-  downgrade(group: ConsumerGroup, leaving: ReadonlySet<string>): Downgrade | undefined;
-}
-
+/** A consumer group has become a classic one: in the directory at once, undone by `settle` where it was not written. */
 export interface Downgrade {
   readonly records: readonly GroupRecord[];
+  readonly settle: (errorCode: ErrorCode) => void;
+}
+
+/** How a group changes its protocol while it lives. */
+export interface ProtocolChange {
+  /** Of a classic group with members. */
+  upgrade(group: Group): Upgrade | Refusal;
+  /** Where only members of the classic protocol are left without `leaving`, and it may be; undefined otherwise. */
+  downgrade(group: ConsumerGroup, leaving: ReadonlySet<string>): Downgrade | undefined;
 }
 
 /** What the protocol works on and with. */

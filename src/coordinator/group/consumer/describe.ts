@@ -42,6 +42,11 @@ export function describeConsumerGroup(
   };
 }
 
+/** A group that nothing can be said of. */
+export function consumerGroupRefusal(groupId: string, errorCode: ErrorCode): DescribedConsumerGroup {
+  return { ...EMPTY, groupId, errorCode };
+}
+
 const EMPTY = {
   errorCode: ErrorCode.NONE,
   errorMessage: null,

@@ -73,6 +73,7 @@ function beat(
   const told = tell(before, request, client);
   const advanced = advance(context, { group, before, told, owned });
   if (isRefusal(advanced)) return advanced;
+  opened.begin?.();
   startSession(context, groupId, advanced.member);
   return {
     records: [...opened.records, ...admitted.records, ...advanced.records],
@@ -123,6 +124,8 @@ interface OpenedGroup {
   readonly group: ConsumerGroup;
   /** That make it a consumer group, where it was none. */
   readonly records: readonly GroupRecord[];
+  /** Called once the request is known to be served. */
+  readonly begin?: () => void;
 }
 
 /** The group, a new one that is not in the directory yet, or what a classic group becomes. */

@@ -162,7 +162,9 @@ function finish(
     // Its last member may have gone meanwhile.
     if (group.subscriptions.subscribers(pattern) === 0) continue;
     const before = group.resolved.get(pattern);
-    if (!sameTopics(before?.topics ?? new Set(), resolved.topics)) {
+    // Resolved for the first time counts as changed even where nothing matches: the epoch was not raised when its
+    // members turned to it, and the target may still give them what they wanted before.
+    if (before === undefined || !sameTopics(before.topics, resolved.topics)) {
       subscriptions.resolve(before, resolved);
       changed = true;
     }
