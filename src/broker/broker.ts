@@ -97,6 +97,7 @@ class BrokerProcess implements Broker {
   readonly #stops: (() => Promise<void>)[] = [];
   #config: BrokerConfig;
   #quorum: MetadataQuorum | undefined;
+  #replicas: Replicas | undefined;
   #advertised: readonly Endpoint[] = [];
   #brokerEpoch = -1;
   #closing: Promise<void> | undefined;
@@ -112,6 +113,8 @@ class BrokerProcess implements Broker {
         ...logManagerOptions(config, this.brokerId),
         configOf: (topic) => this.#logConfigOf(topic),
         isStray: (log) => this.#isStray(log),
+        onMoved: (log) => this.#replicas?.logMoved(log),
+        moveBytesPerSecond: () => this.#config.get('replica.alter.log.dirs.io.max.bytes.per.second') ?? undefined,
         cleaner: () => cleanerSettings(this.#config),
       },
       dependencies,
@@ -181,6 +184,7 @@ class BrokerProcess implements Broker {
     };
     const replicas = new Replicas({ brokerId: this.brokerId }, { logs: this.#logs, directory: topics, logger, clock });
     this.#stops.push(async () => replicas.stop());
+    this.#replicas = replicas;
     const services: BrokerServices = {
       brokerId: this.brokerId,
       clock,

@@ -1,6 +1,7 @@
 /** The APIs that this broker serves. ApiVersions tells exactly these; adding one is one line here. */
 import type { Handler } from './handler.ts';
 import { handleAlterConfigs } from './handlers/alter-configs.ts';
+import { handleAlterReplicaLogDirs } from './handlers/alter-replica-log-dirs.ts';
 import { handleApiVersions } from './handlers/api-versions.ts';
 import { handleConsumerGroupDescribe } from './handlers/consumer-group-describe.ts';
 import { handleConsumerGroupHeartbeat } from './handlers/consumer-group-heartbeat.ts';
@@ -55,6 +56,7 @@ const TABLE: readonly ((services: BrokerServices) => Handler)[] = [
   handleOffsetForLeaderEpoch,
   handleDescribeConfigs,
   handleAlterConfigs,
+  handleAlterReplicaLogDirs,
   handleDescribeLogDirs,
   handleCreatePartitions,
   handleDeleteGroups,

@@ -73,7 +73,7 @@ export class Partition {
   readonly topic: string;
   readonly partition: number;
   readonly topicId: Uuid;
-  readonly log: Log;
+  #log: Log;
   readonly #brokerId: BrokerId;
   readonly #listeners = new Set<ReadableListener>();
   #state: PartitionState;
@@ -90,13 +90,23 @@ export class Partition {
     this.topic = options.log.topic;
     this.partition = options.log.partition;
     this.topicId = options.topicId;
-    this.log = options.log;
+    this.#log = options.log;
     this.#brokerId = options.brokerId;
     this.#state = options.state;
     this.#minInSyncReplicas = options.minInSyncReplicas;
     this.#highWatermark = this.log.endOffset;
     this.log.updateHighWatermark(this.#highWatermark);
     if (this.isLeader) this.log.assignEpochStart(options.state.leaderEpoch, this.log.endOffset);
+  }
+
+  /** Another one after a move between log directories: never kept over a turn. */
+  get log(): Log {
+    return this.#log;
+  }
+
+  /** The log was moved: `log` holds the same from this turn on. */
+  replaceLog(log: Log): void {
+    this.#log = log;
   }
 
   get state(): PartitionState {

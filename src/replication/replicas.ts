@@ -189,6 +189,12 @@ export class Replicas {
     }
   }
 
+  /** A partition's log was moved to another directory. */
+  logMoved(log: Log): void {
+    const hosted = this.#topics.get(log.topic)?.get(log.partition);
+    if (hosted instanceof Partition) hosted.replaceLog(log);
+  }
+
   /** Applies a changed configuration to all hosted partitions of a topic, at once. */
   configure(topic: string, config: ReplicaConfig): void {
     for (const partition of this.#topics.get(topic)?.values() ?? []) {

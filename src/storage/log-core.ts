@@ -131,6 +131,8 @@ export class LogCore {
   lastFlushMs: number;
   /** `partition.metadata` was written since it was synced last. */
   metadataUnsynced = false;
+  /** Another log holds everything, durably, in another directory, and stands for the partition now. */
+  superseded = false;
   failure: Error | undefined;
   closed = false;
 
@@ -166,6 +168,11 @@ export class LogCore {
   /** First offset that a reader of committed records must not pass; undefined where there is none. */
   get firstUnstableOffset(): Offset | undefined {
     return this.#toldHighWatermark === undefined ? this.producers.firstOpenOffset : this.producers.firstUnstableOffset;
+  }
+
+  /** What the owner said last, where it ever did. */
+  get toldHighWatermark(): Offset | undefined {
+    return this.#toldHighWatermark;
   }
 
   tellHighWatermark(offset: Offset): void {
@@ -234,10 +241,11 @@ export class LogCore {
 
   /** Whether appends and reads are served. */
   get isUsable(): boolean {
-    return this.failure === undefined && !this.closed;
+    return this.failure === undefined && !this.closed && !this.superseded;
   }
 
   get unusableReason(): string {
+    if (this.superseded) return 'the log has moved to another directory';
     return this.failure === undefined ? 'the log is closed' : `the log failed: ${this.failure.message}`;
   }
 

@@ -33,7 +33,9 @@ export interface DirectoryContent {
   /** Directories of partitions, with their names. */
   readonly live: readonly { readonly name: string; readonly partition: TopicPartition }[];
   /** Names of directories that were being deleted when the last process stopped. */
-  readonly deleted: readonly string[];
+  readonly deleted: readonly { readonly name: string; readonly id: string | undefined }[];
+  /** Copies of logs that were on their way here from another directory. */
+  readonly futures: readonly { readonly name: string; readonly id: string; readonly partition: TopicPartition }[];
 }
 
 const NOTHING: ReadonlyMap<string, Offset> = new Map();
@@ -100,12 +102,14 @@ export class LogDirectory {
     this.wasCleanShutdown = brokerEpoch !== undefined;
     this.previousBrokerEpoch = brokerEpoch ?? NO_BROKER_EPOCH;
     const live: { name: string; partition: TopicPartition }[] = [];
-    const deleted: string[] = [];
+    const deleted: { name: string; id: string | undefined }[] = [];
+    const futures: { name: string; id: string; partition: TopicPartition }[] = [];
     for (const entry of this.#fileSystem.list(this.path)) {
       if (!entry.directory) continue;
       const parsed = parsePartitionDirectory(entry.name);
       if (parsed?.kind === 'live') live.push({ name: entry.name, partition: parsed.partition });
-      else if (parsed?.kind === 'deleted') deleted.push(entry.name);
+      else if (parsed?.kind === 'deleted') deleted.push({ name: entry.name, id: parsed.id });
+      else if (parsed?.kind === 'future') futures.push({ ...parsed, name: entry.name, id: parsed.id ?? '' });
       else this.#logger.warn('A directory that is no log of this broker is left alone', { name: entry.name });
     }
     return {
@@ -115,6 +119,7 @@ export class LogDirectory {
       cleanedTo: this.#readOffsets(CLEANER_FILE),
       live,
       deleted,
+      futures,
     };
   }
 
@@ -252,4 +257,13 @@ function makeDurableDirectory(path: string, fileSystem: FileSystem): void {
   if (parent !== path) makeDurableDirectory(parent, fileSystem);
   fileSystem.makeDirectory(path);
   fileSystem.syncDirectory(parent);
+}
+
+/** The usable directory with the fewest logs. */
+export function emptiest(directories: readonly LogDirectory[]): LogDirectory | undefined {
+  let best: LogDirectory | undefined;
+  for (const directory of directories) {
+    if (directory.online && (best === undefined || directory.logs.size < best.logs.size)) best = directory;
+  }
+  return best;
 }

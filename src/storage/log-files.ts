@@ -17,6 +17,11 @@ export const PARTITION_METADATA_FILE = 'partition.metadata';
 const DELETED_DIRECTORY_SUFFIX = '-delete';
 const STRAY_DIRECTORY_SUFFIX = '-stray';
 const FUTURE_DIRECTORY_SUFFIX = '-future';
+const SUFFIX_OF = {
+  deleted: DELETED_DIRECTORY_SUFFIX,
+  stray: STRAY_DIRECTORY_SUFFIX,
+  future: FUTURE_DIRECTORY_SUFFIX,
+} as const;
 const OFFSET_DIGITS = 20;
 /** What file systems allow for one name. */
 const LONGEST_NAME = 255;
@@ -41,12 +46,22 @@ export function offsetOfFileName(name: string, suffix: string): Offset | undefin
 export type DirectoryKind = 'live' | 'deleted' | 'stray' | 'future';
 
 /** What the name of a directory inside a log directory says, or undefined where it is no partition's. */
-export function parsePartitionDirectory(name: string): { kind: DirectoryKind; partition: TopicPartition } | undefined {
-  const aside = /^(.+-\d+)\.[^.]+(-delete|-stray|-future)$/.exec(name);
-  const kind = aside === null ? 'live' : kindOf(aside[2]!);
+export function parsePartitionDirectory(
+  name: string,
+): { kind: DirectoryKind; partition: TopicPartition; id: string | undefined } | undefined {
+  const aside = /^(.+-\d+)\.([^.]+?)(-delete|-stray|-future)$/.exec(name);
+  const kind = aside === null ? 'live' : kindOf(aside[3]!);
   const parts = /^(.+)-(\d+)$/.exec(aside === null ? name : aside[1]!);
   if (parts === null) return undefined;
-  return { kind, partition: { topic: parts[1]!, partition: Number(parts[2]) } };
+  return { kind, partition: { topic: parts[1]!, partition: Number(parts[2]) }, id: aside?.[2] };
+}
+
+/** The longest end of such a name: `.`, an id of 32 digits, `-future`. */
+const LONGEST_END = 1 + 32 + DELETED_DIRECTORY_SUFFIX.length;
+
+/** Whether `asideDirectoryName` cuts the topic. */
+export function isNameCut({ topic, partition }: TopicPartition): boolean {
+  return topic.length + `-${partition}`.length + LONGEST_END > LONGEST_NAME;
 }
 
 function kindOf(suffix: string): DirectoryKind {
@@ -60,9 +75,8 @@ function kindOf(suffix: string): DirectoryKind {
  */
 export function asideDirectoryName(
   { topic, partition }: TopicPartition,
-  { kind, id }: { readonly kind: 'deleted' | 'stray'; readonly id: string },
+  { kind, id }: { readonly kind: Exclude<DirectoryKind, 'live'>; readonly id: string },
 ): string {
-  const suffix = kind === 'deleted' ? DELETED_DIRECTORY_SUFFIX : STRAY_DIRECTORY_SUFFIX;
-  const end = `-${partition}.${id}${suffix}`;
+  const end = `-${partition}.${id}${SUFFIX_OF[kind]}`;
   return topic.slice(0, LONGEST_NAME - end.length) + end;
 }

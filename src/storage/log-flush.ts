@@ -50,11 +50,13 @@ export class LogFlush {
 
   async #sync(): Promise<void> {
     const core = this.#core;
+    if (core.superseded) return;
     if (core.failure !== undefined) throw core.unusableError();
     const { endOffset, truncations } = core;
     try {
       await this.#syncFiles();
     } catch (error) {
+      if (core.superseded) return;
       // Deleted under us, or closed without having become durable: no failure of the disk.
       if (core.closed) throw core.unusableError();
       if (error instanceof NoRoom) throw this.#refused(error);

@@ -11,15 +11,19 @@ import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import { type BrokerId, type Offset, partitionName, type TopicPartition } from '../base/units.ts';
 import { newUuid, type Uuid } from '../base/uuid.ts';
+import { ErrorCode } from '../protocol/error-codes.ts';
 import { NO_BROKER_EPOCH } from './clean-shutdown.ts';
 import { type CleaningEngine, InlineEngine } from './cleaner/cleaning-engine.ts';
 import { type CleanerSettings, defaultCleanerSettings, LogCleaner } from './cleaner/log-cleaner.ts';
 import { inParallel } from './in-parallel.ts';
 import { IndexMemory } from './index-memory.ts';
+import { type InterruptedMove, settleInterruptedMoves } from './interrupted-moves.ts';
 import { createLog, type Log, type OpenLogOptions, openLog } from './log.ts';
 import type { LogConfig } from './log-config.ts';
-import { type DirectoryContent, LogDirectory } from './log-directory.ts';
+import { type DirectoryContent, emptiest, LogDirectory } from './log-directory.ts';
+import { duplicatePartition, foreignDirectory, storageFailed } from './log-directory-errors.ts';
 import { asideDirectoryName } from './log-files.ts';
+import { isMovable, LogMoves, type MovingLog } from './log-moves.ts';
 import { startLogTasks, type TaskPeriods } from './log-tasks.ts';
 import { OpenFiles } from './open-files.ts';
 import { openFileLimit } from './process-limits.ts';
@@ -46,6 +50,10 @@ export interface LogManagerOptions extends Partial<TaskPeriods> {
   readonly cleaner?: () => CleanerSettings;
   /** Where the work of compaction is done; in this thread where left out. */
   readonly cleaningEngine?: () => CleaningEngine;
+  /** A partition's log was moved to another directory: `log` stands for it from this turn on. */
+  readonly onMoved?: (log: Log) => void;
+  /** Most bytes a second that moves between directories copy; asked again and again. */
+  readonly moveBytesPerSecond?: () => number | undefined;
   readonly maxOpenFiles?: number;
   readonly maxIndexBytes?: number;
 }
@@ -71,6 +79,8 @@ export interface LogDirectoryState {
   readonly online: boolean;
   readonly failure: Error | undefined;
   readonly logs: readonly Log[];
+  /** Copies of logs that are on their way here. */
+  readonly futures: readonly MovingLog[];
 }
 
 const LOADS_PER_DIRECTORY = 4;
@@ -96,6 +106,9 @@ export class LogManager {
   #stopTasks: (() => void) | undefined;
   #cleaner: LogCleaner | undefined;
   readonly #removals = new Set<Timer>();
+  readonly #moves: LogMoves;
+  /** Where logs that do not exist yet are to be created, by partition name. */
+  readonly #preferred = new Map<string, LogDirectory>();
 
   constructor(options: LogManagerOptions, dependencies: LogManagerDependencies) {
     assert(options.directories.length > 0, 'a broker has a log directory');
@@ -115,6 +128,18 @@ export class LogManager {
           { path, onFailure: (directory, error) => this.#directoryFailed(directory, error) },
           dependencies,
         ),
+    );
+    this.#moves = new LogMoves(
+      {
+        host: {
+          createCopy: (log, path, startOffset) => this.#createCopy(log, path, startOffset),
+          announce: (future, destination) => this.#announce(future, destination),
+          replace: (current, future, destination) => this.#replace(current, future, destination),
+          removeLater: (path, delayMs) => this.#removeLater(path, delayMs),
+        },
+        bytesPerSecond: options.moveBytesPerSecond ?? (() => undefined),
+      },
+      dependencies,
     );
   }
 
@@ -154,8 +179,18 @@ export class LogManager {
 
   /** Loads every log. Needs `claim`. Rejects with a SluiceError where no directory is left, or one log lies in two. */
   async load(): Promise<void> {
+    let again: readonly InterruptedMove[] = [];
     try {
-      await Promise.all(this.#directories.filter((directory) => directory.online).map((each) => this.#load(each)));
+      const read = this.#readContents();
+      const allOnline = this.#directories.every((directory) => directory.online);
+      const settled = settleInterruptedMoves(
+        read,
+        { allOnline },
+        { fileSystem: this.#fileSystem, logger: this.#logger },
+      );
+      for (const path of settled.useless) this.#removeLater(path, 0);
+      again = settled.again;
+      await Promise.all([...settled.contents].map(([directory, content]) => this.#load(directory, content)));
       this.#assertSomeOnline();
     } catch (error) {
       this.#abandon();
@@ -167,6 +202,7 @@ export class LogManager {
       { clock: this.#clock, logger: this.#logger },
     );
     this.#startCleaner();
+    for (const { partition, destination } of again) this.move(partition, destination.path);
   }
 
   #startCleaner(): void {
@@ -227,13 +263,14 @@ export class LogManager {
       const { clusterId, nodeId, directoryId } = properties ?? {};
       this.#clusterId ??= this.#options.clusterId ?? clusterId;
       if (clusterId !== undefined && clusterId !== this.#clusterId) {
-        throw foreign(path, `cluster ${clusterId}`, `cluster ${this.#clusterId}`);
+        throw foreignDirectory(path, `cluster ${clusterId}`, `cluster ${this.#clusterId}`);
       }
       if (nodeId !== undefined && nodeId !== this.#options.nodeId) {
-        throw foreign(path, `node ${nodeId}`, `node ${this.#options.nodeId}`);
+        throw foreignDirectory(path, `node ${nodeId}`, `node ${this.#options.nodeId}`);
       }
       if (directoryId === undefined) continue;
-      if (ids.has(directoryId)) throw foreign(path, `directory ${directoryId}, a copy of another one`, 'one place');
+      if (ids.has(directoryId))
+        throw foreignDirectory(path, `directory ${directoryId}, a copy of another one`, 'one place');
       ids.add(directoryId);
     }
     this.#clusterId ??= newUuid(this.#random);
@@ -245,18 +282,20 @@ export class LogManager {
     }
   }
 
-  async #load(directory: LogDirectory): Promise<void> {
-    let content: DirectoryContent | undefined;
-    this.#guard(directory, 'read the log directory', () => {
-      content = directory.readContent();
-    });
-    if (content === undefined) {
-      directory.contentUnknown = true;
-      return;
+  #readContents(): Map<LogDirectory, DirectoryContent> {
+    const contents = new Map<LogDirectory, DirectoryContent>();
+    for (const directory of this.#directories) {
+      if (!directory.online) continue;
+      this.#guard(directory, 'read the log directory', () => void contents.set(directory, directory.readContent()));
+      if (!directory.online) directory.contentUnknown = true;
     }
+    return contents;
+  }
+
+  async #load(directory: LogDirectory, content: DirectoryContent): Promise<void> {
     const { recoveryPoints, startOffsets, highWatermarks, cleanedTo, live, deleted } = content;
     for (const [name, offset] of highWatermarks) this.#highWatermarks.set(name, offset);
-    for (const name of deleted) this.#removeLater(`${directory.path}/${name}`, 0);
+    for (const { name } of deleted) this.#removeLater(`${directory.path}/${name}`, 0);
     const total = live.length;
     const cleanShutdown = directory.wasCleanShutdown;
     if (total > 0) this.#logger.info('Loading logs', { directory: directory.path, total, cleanShutdown });
@@ -290,7 +329,7 @@ export class LogManager {
         this.#logDependencies(),
       );
       const other = this.#logs.get(name);
-      if (other !== undefined) throw duplicate(name, other.directory.path, directory.path);
+      if (other !== undefined) throw duplicatePartition(name, other.directory.path, directory.path);
       if (this.#options.isStray?.(log) === true) {
         this.#logger.warn('A log that belongs to no topic is set aside', { name, topicId: log.topicId });
         this.#setAside(directory, log, 'stray');
@@ -366,7 +405,8 @@ export class LogManager {
     if (!isNew && this.#directories.some((directory) => directory.contentUnknown)) {
       throw storageFailed(`${name} may lie in a log directory that is offline`);
     }
-    const directory = this.#emptiest();
+    const preferred = this.#preferred.get(name);
+    const directory = preferred?.online === true ? preferred : this.#emptiest();
     try {
       const { producerIdExpirationMs } = this.#options;
       const { topic, partition } = id;
@@ -375,6 +415,7 @@ export class LogManager {
         this.#logDependencies(),
       );
       this.#highWatermarks.delete(name);
+      this.#preferred.delete(name);
       this.#register(directory, log);
       return log;
     } catch (error) {
@@ -384,10 +425,7 @@ export class LogManager {
   }
 
   #emptiest(): LogDirectory {
-    let best: LogDirectory | undefined;
-    for (const directory of this.#directories) {
-      if (directory.online && (best === undefined || directory.logs.size < best.logs.size)) best = directory;
-    }
+    const best = emptiest(this.#directories);
     if (best === undefined) throw storageFailed('every log directory is offline');
     return best;
   }
@@ -414,6 +452,7 @@ export class LogManager {
 
   #setAside(directory: LogDirectory, log: Log, kind: 'deleted' | 'stray'): void {
     const name = partitionName(log.topic, log.partition);
+    this.#moves.cancel(name);
     this.#logs.delete(name);
     directory.logs.delete(name);
     this.#highWatermarks.delete(name);
@@ -444,6 +483,71 @@ export class LogManager {
     this.#removals.add(timer);
   }
 
+  /**
+   * Moves a partition's log to another log directory, while it is used. A log that is there already stays; a move to
+   * elsewhere is given up. Of a partition that has no log here yet the directory is remembered: REPLICA_NOT_AVAILABLE.
+   */
+  move(id: TopicPartition, path: string): ErrorCode {
+    const destination = this.#directories.find((directory) => directory.path === path);
+    if (destination === undefined) return ErrorCode.LOG_DIR_NOT_FOUND;
+    if (!destination.online) return ErrorCode.KAFKA_STORAGE_ERROR;
+    const name = partitionName(id.topic, id.partition);
+    const known = this.#logs.get(name);
+    if (known === undefined) {
+      this.#preferred.set(name, destination);
+      return ErrorCode.REPLICA_NOT_AVAILABLE;
+    }
+    const { log, directory } = known;
+    if (log.failure !== undefined || !isMovable(log)) return ErrorCode.KAFKA_STORAGE_ERROR;
+    if (directory === destination) {
+      this.#moves.cancel(name);
+      return ErrorCode.NONE;
+    }
+    if (this.#moves.destinationOf(name) === destination) return ErrorCode.NONE;
+    try {
+      this.#moves.begin(log, directory, destination);
+    } catch (error) {
+      if (systemErrorCode(error) === undefined) throw error;
+      destination.noteError(error, `move ${name} to it`);
+      return ErrorCode.KAFKA_STORAGE_ERROR;
+    }
+    return ErrorCode.NONE;
+  }
+
+  #createCopy(log: Log, path: string, startOffset: Offset): Log {
+    const { topic, partition, topicId, config, cleanedTo } = log;
+    const { producerIdExpirationMs } = this.#options;
+    return createLog(
+      { directory: path, topic, partition, topicId, config, producerIdExpirationMs, startOffset, cleanedTo },
+      this.#logDependencies(),
+    );
+  }
+
+  /** Where the start lies inside a segment, only the checkpoint tells it; an entry without a log does no harm. */
+  #announce(future: Log, destination: LogDirectory): void {
+    const name = partitionName(future.topic, future.partition);
+    destination.logs.set(name, future);
+    try {
+      destination.checkpointStartOffsetsNow();
+    } finally {
+      destination.logs.delete(name);
+    }
+  }
+
+  #replace(current: Log, future: Log, destination: LogDirectory): void {
+    const name = partitionName(current.topic, current.partition);
+    const source = this.#logs.get(name)!.directory;
+    source.logs.delete(name);
+    current.listeners.onFailure = undefined;
+    this.#register(destination, future);
+    for (const directory of [source, destination]) {
+      void directory.checkpointRecoveryPoints();
+      void directory.checkpointStartOffsets();
+      if (future.cleanedTo !== undefined) void directory.checkpointCleaned();
+    }
+    this.#options.onMoved?.(future);
+  }
+
   directories(): LogDirectoryState[] {
     return this.#directories.map((directory) => ({
       path: directory.path,
@@ -451,6 +555,7 @@ export class LogManager {
       online: directory.online,
       failure: directory.failure,
       logs: [...directory.logs.values()],
+      futures: this.#moves.into(directory),
     }));
   }
 
@@ -467,6 +572,7 @@ export class LogManager {
   async close({ brokerEpoch = NO_BROKER_EPOCH }: { brokerEpoch?: number } = {}): Promise<void> {
     this.#stopTasks?.();
     await this.#cleaner?.close();
+    await this.#moves.stop();
     for (const timer of this.#removals) timer.cancel();
     await Promise.all(this.#directories.map((directory) => this.#closeDirectory(directory, brokerEpoch)));
     this.#logs.clear();
@@ -490,20 +596,4 @@ export class LogManager {
     if (clean && directory.online) directory.markClean(brokerEpoch);
     directory.release();
   }
-}
-
-function foreign(path: string, theirs: string, ours: string): SluiceError {
-  return new SluiceError('FOREIGN_LOG_DIRECTORY', `${path} belongs to ${theirs}, not to ${ours}`, {
-    remedy: 'Check log.dirs, node.id and which disk is mounted where.',
-  });
-}
-
-function duplicate(name: string, first: string, second: string): SluiceError {
-  return new SluiceError('DUPLICATE_PARTITION', `${name} lies in both ${first} and ${second}`, {
-    remedy: 'Move the older one of the two out of its log directory.',
-  });
-}
-
-function storageFailed(message: string, cause?: unknown): SluiceError {
-  return new SluiceError('STORAGE_FAILED', message, { cause });
 }

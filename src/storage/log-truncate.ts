@@ -44,9 +44,19 @@ export function truncateFullyAndStartAt(core: LogCore, offset: Offset, startOffs
   const old = core.segments;
   const same = old.find((segment) => segment.baseOffset === offset);
   // A full disk then refuses it before anything is lost. Inside the old log it would hide what lies there, after a crash.
-  const early = offset >= core.endOffset && same === undefined ? createSegment(core, offset) : undefined;
-  discard(core, old.filter((segment) => segment !== same).reverse());
-  same?.truncateTo(offset, core.clock.monotonicMs());
+  const isSettled = !core.cutUnsynced && !core.checkpointStale && offset >= core.endOffset;
+  const early = isSettled && same === undefined ? createSegment(core, offset) : undefined;
+  // From the start on: a crash in between leaves no hole before a segment that stays.
+  discard(
+    core,
+    old.filter((segment) => same === undefined || segment.baseOffset < offset),
+  );
+  if (same !== undefined) {
+    // As in `truncateTo`.
+    discard(core, old.filter((segment) => segment.baseOffset > offset).reverse());
+    core.fileSystem.syncDirectory(core.place.path);
+    same.truncateTo(offset, core.clock.monotonicMs());
+  }
   core.snapshots.removeWhere(() => true);
   core.segments = [same ?? early ?? createSegment(core, offset)];
   core.startOffset = startOffset;

@@ -73,6 +73,8 @@ export interface OpenLogOptions extends LogOptions {
 
 export interface CreateLogOptions extends LogOptions {
   readonly topicId?: Uuid;
+  /** Compaction has been through everything below, where the log is a copy. */
+  readonly cleanedTo?: Offset;
   /** Offset of the first record; 0 where left out. */
   readonly startOffset?: Offset;
 }
@@ -128,6 +130,7 @@ export function createLog(options: CreateLogOptions, dependencies: LogDependenci
   try {
     if (topicId !== undefined) writePartitionMetadata(directory, topicId, fileSystem);
     const core = newCore(options, topicId, [], dependencies);
+    core.cleanedTo = options.cleanedTo;
     core.segments = [createSegment(core, startOffset)];
     core.directoryNew = true;
     core.startOffset = startOffset;
@@ -383,6 +386,39 @@ export class Log {
     core.startOffset = offset;
     startMoved(core);
     return ErrorCode.NONE;
+  }
+
+  /** Counts what took the log's end back. */
+  get truncations(): number {
+    return this.#core.truncations;
+  }
+
+  /** Makes the batches durable in this turn; the recovery point stays. Throws SluiceError STORAGE_FAILED. */
+  flushNow(): void {
+    this.#change('make the log durable', () => {
+      for (const segment of this.#core.segments) {
+        if (!segment.dirty) continue;
+        segment.file.use().syncNow();
+        segment.dirty = false;
+      }
+      this.#core.fileSystem.syncDirectory(this.directory);
+    });
+  }
+
+  /** Another log holds everything durably: who waits for this one to be durable has what it wanted. */
+  supersede(): void {
+    this.#core.superseded = true;
+    this.#flush.flush().finally(() => this.abandon());
+  }
+
+  /** Becomes what `other` is, of which it holds a copy of every batch. */
+  takeOver(other: Log): void {
+    this.setConfig(other.config);
+    this.#core.producers.takeOver(other.#core.producers);
+    const { toldHighWatermark } = other.#core;
+    if (toldHighWatermark !== undefined) this.updateHighWatermark(toldHighWatermark);
+    if (other.latestEpoch > this.latestEpoch) this.assignEpochStart(other.latestEpoch, this.endOffset);
+    this.advanceStartOffset(other.startOffset);
   }
 
   /** Resolves with whether the start offset is durable now. */

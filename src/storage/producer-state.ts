@@ -233,6 +233,12 @@ export class ProducerStates {
     this.#updateFirstUnstable();
   }
 
+  /** Knows what `other` knows, of whose log this one is a copy; `other` is not used any more. */
+  takeOver(other: ProducerStates): void {
+    this.#unreplicated = [...other.#unreplicated];
+    this.reset(other.endOffset, [...other.entries.values()]);
+  }
+
   describe(): ActiveProducer[] {
     return Array.from(this.entries.values(), (entry) => ({
       producerId: entry.producerId,

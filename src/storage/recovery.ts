@@ -49,7 +49,7 @@ export async function recover(core: LogCore, options: RecoveryOptions): Promise<
   const epochsKnown = loadEpochs(core);
   core.segments = loadSegments(core);
   if (core.segments.length > 0) core.startOffset = Math.max(core.startOffset, core.segments[0]!.baseOffset);
-  if (!epochsKnown) await readEpochs(core);
+  if (!epochsKnown || (!options.cleanShutdown && lacksFirstEpochs(core))) await readEpochs(core);
   const unchecked = await firstUnchecked(core, options);
   if (unchecked < core.segments.length) await checkFrom(core, unchecked, options);
   else await loadClean(core);
@@ -119,7 +119,14 @@ function removeOrphan(core: LogCore, name: string, names: ReadonlySet<string>): 
   }
 }
 
+/** A start that was moved up, and then not, has left records of which the file tells no epoch any more. */
+function lacksFirstEpochs(core: LogCore): boolean {
+  const [first] = core.epochs.entries;
+  return core.segments.length > 0 && first !== undefined && first.startOffset > core.startOffset;
+}
+
 async function readEpochs(core: LogCore): Promise<void> {
+  core.epochs.clear();
   for (const segment of core.segments) {
     const cursor = new BatchCursor({ from: 0, to: segment.size });
     const file = segment.borrow();

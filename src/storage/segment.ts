@@ -127,6 +127,8 @@ export class Segment {
    */
   write(bytes: Uint8Array, onTornWrite: () => void): void {
     const file = this.file.use();
+    // What is written in part and taken back has to be synced as well.
+    this.dirty = true;
     try {
       file.writeSync([bytes], this.size);
     } catch (error) {
@@ -137,7 +139,6 @@ export class Segment {
       }
       throw error;
     }
-    this.dirty = true;
   }
 
   /** Takes the batch at `at` in `bytes`, written at the end of the file, into size, timestamps and indexes. */

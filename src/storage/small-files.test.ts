@@ -23,10 +23,12 @@ test('directory names tell the partition and whether it is set aside', () => {
   assert.deepEqual(parsePartitionDirectory('my-topic-12'), {
     kind: 'live',
     partition: { topic: 'my-topic', partition: 12 },
+    id: undefined,
   });
   assert.deepEqual(parsePartitionDirectory('my.topic-0.0123456789abcdef-delete'), {
     kind: 'deleted',
     partition: { topic: 'my.topic', partition: 0 },
+    id: '0123456789abcdef',
   });
   assert.equal(parsePartitionDirectory('my.topic-0.0123-stray')?.kind, 'stray');
   assert.equal(parsePartitionDirectory('t-1.0123-future')?.kind, 'future');

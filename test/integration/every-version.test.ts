@@ -167,6 +167,7 @@ const REQUESTS: Readonly<Record<string, () => readonly Body[]>> = {
       timeoutMs: 100,
       validateOnly: true,
     })),
+  AlterReplicaLogDirs: () => [{ dirs: [{ path: '/nowhere', topics: [{ name: TOPIC, partitions: [0, 9] }] }] }],
   DescribeLogDirs: () => [{ topics: null }, { topics: [] }],
   DescribeCluster: () => [{}, { endpointType: 2 }, { includeClusterAuthorizedOperations: true }],
   DescribeProducers: () => [TOPIC, 'none'].map((name) => ({ topics: [{ name, partitionIndexes: [0, 9] }] })),

@@ -45,6 +45,9 @@ const ACTIONS = {
   deleteRecords,
   truncate,
   startAnew,
+  move: ({ world, partition, random }) => {
+    world.manager.move(partition, DIRECTORIES[random.below(DIRECTORIES.length)]!);
+  },
   changeEpoch: ({ world, partition }) => world.lead(partition),
   time: ({ world, random }) => world.clock.advance([10, 1000, 5000, 60_000][random.below(4)]!),
   background: async ({ world, random }) => {
@@ -87,6 +90,7 @@ const WEIGHTS: Readonly<Record<StepKind, number>> = {
   deleteRecords: 3,
   truncate: 4,
   startAnew: 1,
+  move: 2,
   changeEpoch: 2,
   time: 6,
   background: 12,

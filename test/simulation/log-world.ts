@@ -44,6 +44,7 @@ export class LogWorld {
   manager!: LogManager;
   /** Directories that fail until the next start. */
   readonly failing = new Set<string>();
+  #starts = 1;
   /** Which directory each partition lay in at the last start. */
   readonly #homes = new Map<WorldPartition, string>();
   /** How often it crashed, for the report. */
@@ -77,7 +78,7 @@ export class LogWorld {
         flushCheckMs: 1000,
         retentionCheckMs: NEVER_MS,
       },
-      { fileSystem, clock: this.clock, logger: silentLogger, random: seededRandom(7) },
+      { fileSystem, clock: this.clock, logger: silentLogger, random: seededRandom(this.#starts++) },
     );
     await this.run(this.manager.open());
   }
@@ -101,7 +102,8 @@ export class LogWorld {
   }
 
   isOffline(partition: WorldPartition): boolean {
-    return this.manager.get(partition)?.offline === true || this.failing.has(this.#homes.get(partition) ?? '');
+    const home = this.manager.directoryOf(partition) ?? this.#homes.get(partition) ?? '';
+    return this.manager.get(partition)?.offline === true || this.failing.has(home);
   }
 
   /** Lets everything happen that a promise waits for. */
@@ -139,7 +141,7 @@ export class LogWorld {
     if (!this.disk.isUp) return;
     const failed = this.#failed();
     for (const partition of this.partitions) {
-      if (!full && !failed.has(this.#homes.get(partition)!)) partition.model.stoppedCleanly();
+      if (!full && failed.size === 0) partition.model.stoppedCleanly();
     }
     if (failed.size > 0) return this.losePowerAndRestart();
     await this.#restart(false);

@@ -175,9 +175,10 @@ export class PartitionModel {
     this.#remembered();
     this.startWentBack ||= offset < this.start;
     this.batches = [];
+    // A crash may leave the old log without its first segments.
+    this.#maxStart = Math.max(this.#maxStart, offset, this.end);
     this.start = offset;
     this.end = offset;
-    this.#maxStart = Math.max(this.#maxStart, offset);
     // Until the next flush the old segments may be there, some of them, or none.
     this.durableEnd = 0;
     this.durableStart = 0;

@@ -19,24 +19,47 @@ export const handleDescribeLogDirs = (services: BrokerServices) =>
       if (volume === undefined) {
         return { errorCode: ErrorCode.KAFKA_STORAGE_ERROR, logDir: directory.path, topics: [] };
       }
-      const logs = directory.logs.filter(({ topic, partition }) => wanted?.has(`${topic}/${partition}`) ?? true);
-      return { logDir: directory.path, topics: topicsOf(logs, services), ...volume };
+      const isWanted = ({ topic, partition }: Log): boolean => wanted?.has(`${topic}/${partition}`) ?? true;
+      const topics = byTopic([
+        ...directory.logs.filter(isWanted).map((log) => current(log, services)),
+        ...directory.futures.filter(({ log }) => isWanted(log)).map(future),
+      ]);
+      return { logDir: directory.path, topics, ...volume };
     };
     return { results: await Promise.all(services.logs.directories().map(describe)) };
   });
 
-function topicsOf(logs: readonly Log[], services: BrokerServices): DirectoryResult['topics'] {
-  const byTopic = new Map<string, DirectoryResult['topics'][number]['partitions'][number][]>();
-  for (const log of logs) {
-    let partitions = byTopic.get(log.topic);
-    if (partitions === undefined) {
-      partitions = [];
-      byTopic.set(log.topic, partitions);
-    }
-    const found = services.replicas.find(log.topic, log.partition);
-    // How far the log is behind the high watermark: a current replica may be ahead of it, which is no lag.
-    const offsetLag = typeof found === 'number' ? 0 : Math.max(0, found.highWatermark - log.endOffset);
-    partitions.push({ partitionIndex: log.partition, partitionSize: log.size, offsetLag, isFutureKey: false });
+type PartitionResult = DirectoryResult['topics'][number]['partitions'][number];
+
+interface Described {
+  readonly topic: string;
+  readonly partition: PartitionResult;
+}
+
+function current(log: Log, services: BrokerServices): Described {
+  const found = services.replicas.find(log.topic, log.partition);
+  // How far the log is behind the high watermark: a current replica may be ahead of it, which is no lag.
+  const offsetLag = typeof found === 'number' ? 0 : Math.max(0, found.highWatermark - log.endOffset);
+  return described(log, offsetLag, false);
+}
+
+function future({ log, lag }: LogDirectoryState['futures'][number]): Described {
+  return described(log, lag, true);
+}
+
+function described(log: Log, offsetLag: number, isFutureKey: boolean): Described {
+  return {
+    topic: log.topic,
+    partition: { partitionIndex: log.partition, partitionSize: log.size, offsetLag, isFutureKey },
+  };
+}
+
+function byTopic(logs: readonly Described[]): DirectoryResult['topics'] {
+  const topics = new Map<string, PartitionResult[]>();
+  for (const { topic, partition } of logs) {
+    const partitions = topics.get(topic) ?? [];
+    topics.set(topic, partitions);
+    partitions.push(partition);
   }
-  return [...byTopic].map(([name, partitions]) => ({ name, partitions }));
+  return [...topics].map(([name, partitions]) => ({ name, partitions }));
 }

@@ -108,7 +108,7 @@ export const networkOptions = {
     'Most bytes a second that throttled replicas fetch.',
   ),
   'replica.alter.log.dirs.io.max.bytes.per.second': long(
-    { default: null, min: 0, mode: 'per-broker', inert: 'later' },
+    { default: null, min: 1, mode: 'per-broker' },
     'Most bytes a second moved between disks.',
   ),
   'unstable.api.versions.enable': bool(
