@@ -39,6 +39,14 @@ after(async () => {
 
 const batch = (): Buffer => buildBatch({ records: [{ key: null, value: Buffer.from('v'), timestamp: Date.now() }] });
 
+const memberBeat = (parts: Body): Body => ({
+  groupId: 'driven',
+  rebalanceTimeoutMs: 30_000,
+  subscribedTopicNames: [TOPIC],
+  topicPartitions: [],
+  ...parts,
+});
+
 /** The plainest request of each API that means something, and one that meets an error in every part that can have one. */
 const REQUESTS: Readonly<Record<string, () => readonly Body[]>> = {
   Produce: () => [
@@ -133,6 +141,15 @@ const REQUESTS: Readonly<Record<string, () => readonly Body[]>> = {
   ],
   ListGroups: () => [{}, { statesFilter: ['Empty'], typesFilter: ['classic'] }, { typesFilter: ['strange'] }],
   DeleteGroups: () => [{ groupsNames: ['committed', 'none', ''] }],
+  ConsumerGroupHeartbeat: () => [
+    memberBeat({ memberId: 'AAAAAAAAAAAAAAAAAAAAAA', memberEpoch: 0 }),
+    memberBeat({ memberId: 'nobody', memberEpoch: 3 }),
+    memberBeat({ memberId: '', memberEpoch: -1, groupId: '' }),
+  ],
+  ConsumerGroupDescribe: () => [
+    { groupIds: ['driven', 'joined-0', 'none', ''], includeAuthorizedOperations: true },
+    { groupIds: [], includeAuthorizedOperations: false },
+  ],
   ApiVersions: () => [
     { clientSoftwareName: 'a', clientSoftwareVersion: '1' },
     { clientSoftwareName: '', clientSoftwareVersion: '' },
