@@ -76,6 +76,10 @@ type client struct {
 }
 
 func main() {
+	if len(os.Args) == 6 && os.Args[1] == "member" {
+		member(os.Args[2], os.Args[3], os.Args[4], os.Args[5])
+		return
+	}
 	var input script
 	if err := json.NewDecoder(os.Stdin).Decode(&input); err != nil {
 		fmt.Fprintln(os.Stderr, "cannot read the script:", err)

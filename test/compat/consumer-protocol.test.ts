@@ -1,0 +1,136 @@
+/**
+ * Groups of the broker-driven protocol (KIP-848) with the clients that speak it: grown from one member to four and shrunk
+ * again while records flow, one member killed with -9; every record is read, and no partition is held by two at once.
+ * Then a group that changes from the classic protocol to this one and back without stopping.
+ */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type { RunningBroker } from './harness/broker-process.ts';
+import { runOne } from './harness/client.ts';
+import { findFirst } from './harness/clients.ts';
+import { findMember, GroupMembers, type MemberClient } from './harness/group-members.ts';
+import { RecordFlow } from './harness/record-flow.ts';
+import { startTarget } from './harness/target.ts';
+import { findPythonClient, type Invocation, requireToolchain } from './harness/toolchain.ts';
+
+const PARTITIONS = 12;
+const RECORDS_A_SECOND = 2000;
+const SETTLE_MS = 25_000;
+const SETTINGS = {
+  'group.consumer.min.heartbeat.interval.ms': '500',
+  'group.consumer.heartbeat.interval.ms': '500',
+  'group.consumer.min.session.timeout.ms': '6000',
+  'group.consumer.session.timeout.ms': '6000',
+  'group.consumer.assignment.interval.ms': '0',
+  'group.initial.rebalance.delay.ms': '100',
+  'offsets.topic.num.partitions': '4',
+  'offsets.topic.replication.factor': '1',
+};
+
+let broker: RunningBroker;
+before(async () => {
+  broker = await startTarget({ settings: SETTINGS });
+});
+after(() => broker?.remove());
+
+interface Stage {
+  readonly members: GroupMembers;
+  readonly flow: RecordFlow;
+  start(invocation: Invocation, protocol: 'classic' | 'consumer', topic?: string): string;
+  /** Ends the flow and waits until all of it was read. */
+  finish(): Promise<void>;
+}
+
+async function stage(
+  context: { after(run: () => Promise<void>): void },
+  topic: string,
+  load: Invocation,
+): Promise<Stage | undefined> {
+  const admin = (await findFirst(['confluent-kafka', 'java', 'franz-go'])).value;
+  if (admin === undefined) return undefined;
+  await runOne(admin(broker.bootstrap), { op: 'createTopics', topics: [{ name: topic, partitions: PARTITIONS }] });
+  const members = new GroupMembers();
+  const flow = new RecordFlow(load, [broker.bootstrap, topic, String(PARTITIONS), String(RECORDS_A_SECOND)]);
+  context.after(async () => {
+    await flow.end();
+    await members.stopAll();
+  });
+  return {
+    members,
+    flow,
+    start: (invocation, protocol, pattern) =>
+      members.start(invocation, {
+        bootstrap: broker.bootstrap,
+        group: `group-${topic}`,
+        topic: pattern ?? topic,
+        protocol,
+      }),
+    finish: async () => {
+      const written = await flow.end();
+      assert.ok(written.size > 100, `${written.size} records flowed`);
+      const missing = (): string[] => [...written].filter((record) => !members.read.has(record));
+      await members.waitFor('every record read', SETTLE_MS, () => missing().length === 0);
+      members.assertHeldByOneAtATime();
+    },
+  };
+}
+
+for (const client of ['confluent-kafka', 'java', 'franz-go'] satisfies MemberClient[]) {
+  test(`a group of ${client} grows, loses a member to -9 and shrinks, and reads every record`, async (context) => {
+    const load = requireToolchain(context, await findPythonClient());
+    const member = requireToolchain(context, await findMember(client));
+    if (load === undefined || member === undefined) return;
+    const on = await stage(context, `grow-${client}`, load);
+    assert.ok(on !== undefined);
+    const { members } = on;
+    const times: number[] = [];
+    const names = [on.start(member, 'consumer')];
+    await members.share(PARTITIONS, SETTLE_MS);
+    for (let count = 2; count <= 4; count++) {
+      names.push(on.start(member, 'consumer'));
+      times.push(await members.share(PARTITIONS, SETTLE_MS));
+    }
+    await members.kill(names[1]!);
+    times.push(await members.share(PARTITIONS, SETTLE_MS));
+    await members.stop(names[0]!);
+    times.push(await members.share(PARTITIONS, SETTLE_MS));
+    await members.stop(names[2]!);
+    times.push(await members.share(PARTITIONS, SETTLE_MS));
+    await on.finish();
+    context.diagnostic(`ms until shared evenly, start of a process included: ${times.join(' ')}`);
+  });
+}
+
+test('a group changes from the classic protocol to the broker-driven one and back, and reads every record', async (context) => {
+  const load = requireToolchain(context, await findPythonClient());
+  const member = requireToolchain(context, await findMember('confluent-kafka'));
+  if (load === undefined || member === undefined) return;
+  const on = await stage(context, 'migrate', load);
+  assert.ok(on !== undefined);
+  const { members } = on;
+  const first = on.start(member, 'classic');
+  const second = on.start(member, 'classic');
+  await members.share(PARTITIONS, SETTLE_MS);
+  const third = on.start(member, 'consumer');
+  await members.share(PARTITIONS, SETTLE_MS);
+  await members.stop(first);
+  await members.share(PARTITIONS, SETTLE_MS);
+  const fourth = on.start(member, 'consumer');
+  await members.share(PARTITIONS, SETTLE_MS);
+  await members.stop(third);
+  await members.stop(fourth);
+  await members.share(PARTITIONS, SETTLE_MS);
+  assert.deepEqual([...members.held().keys()], [second]);
+  await on.finish();
+});
+
+test('a pattern of a Java consumer is matched by the broker', async (context) => {
+  const load = requireToolchain(context, await findPythonClient());
+  const member = requireToolchain(context, await findMember('java'));
+  if (load === undefined || member === undefined) return;
+  const on = await stage(context, 'pattern-7', load);
+  assert.ok(on !== undefined);
+  on.start(member, 'consumer', '^pattern-[0-9]$');
+  await on.members.share(PARTITIONS, SETTLE_MS);
+  await on.finish();
+});
