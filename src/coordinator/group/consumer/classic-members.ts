@@ -7,6 +7,7 @@ import type { HeartbeatRequest } from '../../../protocol/apis/heartbeat.ts';
 import type { JoinGroupRequest, JoinGroupResponse } from '../../../protocol/apis/join-group.ts';
 import type { LeaveGroupResponse } from '../../../protocol/apis/leave-group.ts';
 import type { SyncGroupRequest, SyncGroupResponse } from '../../../protocol/apis/sync-group.ts';
+import { readSubscription } from '../../../protocol/consumer-protocol.ts';
 import { type ErrorCode as Code, ErrorCode } from '../../../protocol/error-codes.ts';
 import {
   CONSUMER_PROTOCOL_TYPE,
@@ -16,7 +17,6 @@ import type { ClassicContext, GroupClient } from '../classic/context.ts';
 import type { LeavingMember } from '../classic/leave.ts';
 import { joinRefusal } from '../classic/rebalance.ts';
 import { syncRefusal } from '../classic/sync.ts';
-import { readSubscription } from '../consumer-protocol.ts';
 import type { GroupResult } from '../records.ts';
 import type { ConsumerGroupContext } from './context.ts';
 import { fenceMembers } from './fence.ts';

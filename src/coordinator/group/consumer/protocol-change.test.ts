@@ -3,11 +3,11 @@ import { test } from 'node:test';
 import type { JoinGroupResponse } from '../../../protocol/apis/join-group.ts';
 import type { SyncGroupResponse } from '../../../protocol/apis/sync-group.ts';
 import { encodeToBuffer } from '../../../protocol/codec.ts';
+import { readAssignment, writeAssignment } from '../../../protocol/consumer-protocol.ts';
 import { ErrorCode } from '../../../protocol/error-codes.ts';
 import { consumerProtocolSubscription } from '../../../protocol/state/consumer-protocol.ts';
 import { joinGroup } from '../classic/join.ts';
 import { heartbeat, syncGroup } from '../classic/sync.ts';
-import { readAssignment, writeAssignment } from '../consumer-protocol.ts';
 import { CLIENT, SimulatedShard } from './simulated-shard.test.support.ts';
 
 const VERSION = 3;

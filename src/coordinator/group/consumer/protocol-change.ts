@@ -3,6 +3,13 @@
  * protocol joins a classic group: its members stay, as members of the classic protocol in a consumer group. Down, when
  * the last member of the newer protocol goes: whoever is left forms a classic group and rebalances as one.
  */
+
+import {
+  consumerProtocolVersion,
+  readAssignment,
+  readSubscription,
+  writeAssignment,
+} from '../../../protocol/consumer-protocol.ts';
 import { ErrorCode } from '../../../protocol/error-codes.ts';
 import { CONSUMER_PROTOCOL_TYPE } from '../../../protocol/state/consumer-protocol.ts';
 import type { TopicPartitions } from '../assignors/assignor.ts';
@@ -12,7 +19,6 @@ import { classicGroupRecord } from '../classic/group-record.ts';
 import { type ClassicMember, metadataOf } from '../classic/member.ts';
 import { joinRefusal, prepareRebalance, renewSession } from '../classic/rebalance.ts';
 import { syncRefusal } from '../classic/sync.ts';
-import { consumerProtocolVersion, readAssignment, readSubscription, writeAssignment } from '../consumer-protocol.ts';
 import type { Group } from '../group.ts';
 import type { GroupRecord } from '../records.ts';
 import type { ConsumerGroupContext, Downgrade, ProtocolChange, Upgrade } from './context.ts';

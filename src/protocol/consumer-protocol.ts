@@ -1,11 +1,11 @@
 /** Reads what consumers of the classic protocol send each other: bytes that the coordinator otherwise only carries. */
-import { decodeMessage, encodeToBuffer, MalformedMessage } from '../../protocol/codec.ts';
+import { decodeMessage, encodeToBuffer, MalformedMessage } from './codec.ts';
 import {
   type ConsumerProtocolAssignment,
   type ConsumerProtocolSubscription,
   consumerProtocolAssignment,
   consumerProtocolSubscription,
-} from '../../protocol/state/consumer-protocol.ts';
+} from './state/consumer-protocol.ts';
 
 const VERSION_BYTES = 2;
 
