@@ -31,7 +31,17 @@ export interface Libc {
 }
 
 /** The errno values that callers tell apart (identical on all Linux ports that we load). */
-export const Errno = { EINTR: 4, EIO: 5, EBADF: 9, EAGAIN: 11, EACCES: 13, EINVAL: 22, ENOSYS: 38 } as const;
+export const Errno = {
+  EINTR: 4,
+  EIO: 5,
+  EBADF: 9,
+  EAGAIN: 11,
+  EACCES: 13,
+  EINVAL: 22,
+  EPIPE: 32,
+  ENOSYS: 38,
+  ECONNRESET: 104,
+} as const;
 
 const PROBE_STEP_BYTES = 128 * 1024;
 const RWF_NOWAIT = 8;

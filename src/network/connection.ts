@@ -15,7 +15,7 @@ import { type ConnectionEvent, type ConnectionState, TRANSITIONS } from './conne
 import { FRAME_PREFIX_BYTES, FrameReader, FrameRejected } from './frame-reader.ts';
 import type { BudgetWaiter, MemoryBudget } from './memory-budget.ts';
 import { type Reply, ReplyQueue, type ReplySlot, releaseReply } from './reply-queue.ts';
-import type { SendStatistics } from './send-file.ts';
+import { PeerGone, type SendStatistics } from './send-file.ts';
 import { SessionSlots } from './session-slots.ts';
 import { SocketWriter } from './socket-writer.ts';
 import type { SocketListener, TransportSocket } from './transport.ts';
@@ -126,7 +126,10 @@ export class ServedConnection implements Connection {
       libc: deps.libc,
       statistics: deps.statistics,
       onProgress: () => this.#onProgress(),
-      onFailure: (error) => this.#fail(`a reply could not be read: ${messageOf(error)}`),
+      onFailure: (error) => {
+        if (error instanceof PeerGone) this.#broke(error, 'fail');
+        else this.#fail(`a reply could not be read: ${messageOf(error)}`);
+      },
     });
   }
 
@@ -169,10 +172,16 @@ export class ServedConnection implements Connection {
   }
 
   #onGone(error: Error | undefined): void {
-    if (error !== undefined && this.#phase !== 'closed') {
+    if (error === undefined) this.#move('gone');
+    else this.#broke(error, 'gone');
+  }
+
+  /** Clients come and go: no line for the operator. */
+  #broke(error: Error, event: ConnectionEvent): void {
+    if (this.#phase !== 'closed') {
       this.#deps.logger.debug('connection broke', { peer: this.#peer(), reason: error.message });
     }
-    this.#move('gone');
+    this.#move(event);
   }
 
   /** Hands frames to the handler while the limits allow, then sends what is ready. */

@@ -38,6 +38,15 @@ const RESIDENCY_STEP_BYTES = 1024 * 1024;
  */
 const WAIT_COPY_BYTES = 64;
 
+/** The peer closed the connection while it was being sent to. */
+export class PeerGone extends Error {
+  override readonly name = 'PeerGone';
+
+  constructor() {
+    super('the peer closed the connection');
+  }
+}
+
 export interface RegionSenderOptions {
   readonly socket: TransportSocket;
   readonly libc: Libc | undefined;
@@ -137,7 +146,7 @@ export class RegionSender {
         // This file system cannot: the connection copies from here on.
         this.#sendfile = false;
         return this.#stepCopy(region);
-      } else return this.#fail(new Error(`sendfile failed with errno ${-sent}`));
+      } else return this.#fail(sendError(-sent));
     }
     return 'done';
   }
@@ -239,6 +248,12 @@ export class RegionSender {
     forgetCopyBuffer(this.#chunk!);
     this.#chunk = undefined;
   }
+}
+
+/** A peer that went is told apart from a disk that cannot be read: one is a consumer that has enough, the other a fault. */
+function sendError(errno: number): Error {
+  if (errno === Errno.EPIPE || errno === Errno.ECONNRESET) return new PeerGone();
+  return new Error(`sendfile failed with errno ${errno}`);
 }
 
 function endedEarly(region: FileRegion): SluiceError {
