@@ -7,6 +7,7 @@ import { SluiceError } from '../base/errors.ts';
 import { addConfigCommand } from './config.ts';
 import { addConsumeCommand } from './consume.ts';
 import { addDemoCommand } from './demo.ts';
+import { addGroupsCommand } from './groups.ts';
 import { addLogCommand } from './log.ts';
 import { fail } from './output.ts';
 import { addProduceCommand } from './produce.ts';
@@ -28,6 +29,7 @@ for (const add of [
   addTopicsCommand,
   addProduceCommand,
   addConsumeCommand,
+  addGroupsCommand,
   addLogCommand,
 ]) {
   add(program);

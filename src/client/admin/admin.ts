@@ -4,6 +4,9 @@ import type { Cluster } from '../cluster.ts';
 import { type ListOffsetsOptions, listOffsets, type OffsetQuestion } from '../list-offsets.ts';
 import * as brokers from './brokers.ts';
 import * as configs from './configs.ts';
+import { describeGroup, type GroupDescription } from './describe-groups.ts';
+import { groupLag } from './group-lag.ts';
+import * as groups from './groups.ts';
 import { allOrThrow } from './outcome.ts';
 import * as partitions from './partitions.ts';
 import * as topics from './topics.ts';
@@ -92,5 +95,40 @@ export class Admin {
     settings?: Settings & { readonly brokers?: readonly BrokerId[]; readonly topics?: readonly string[] },
   ) {
     return brokers.describeLogDirectories(this.#cluster, settings);
+  }
+
+  listGroups(settings?: Settings & { readonly states?: readonly string[]; readonly types?: readonly string[] }) {
+    return groups.listGroups(this.#cluster, settings);
+  }
+
+  /** Rejects with GROUP_ID_NOT_FOUND where there is no such group. */
+  describeGroup(id: string, settings?: Settings) {
+    return describeGroup(this.#cluster, id, settings);
+  }
+
+  /** How far a described group is behind. */
+  groupLag(group: Pick<GroupDescription, 'id' | 'members'>, settings?: Settings) {
+    return groupLag(this.#cluster, group, settings);
+  }
+
+  groupOffsets(id: string, settings?: Settings) {
+    return groups.groupOffsets(this.#cluster, id, settings);
+  }
+
+  /** Moves a group that has no members to other offsets. */
+  commitGroupOffsets(
+    id: string,
+    offsets: readonly (TopicPartition & { readonly offset: number; readonly metadata?: string })[],
+    settings?: Settings,
+  ) {
+    return groups.commitGroupOffsets(this.#cluster, id, offsets, settings);
+  }
+
+  deleteGroupOffsets(id: string, partitions: readonly TopicPartition[], settings?: Settings) {
+    return groups.deleteGroupOffsets(this.#cluster, id, partitions, settings);
+  }
+
+  deleteGroups(ids: readonly string[], settings?: Settings) {
+    return groups.deleteGroups(this.#cluster, ids, settings);
   }
 }
