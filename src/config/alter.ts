@@ -1,11 +1,12 @@
 /**
- * Changes to the dynamic configs of a topic or broker as pure functions: what is there and what is asked gives what
+ * Changes to the dynamic configs of a topic, broker or group as pure functions: what is there and what is asked gives what
  * changes, or why not. A resource changes as a whole or not at all. Writes nothing.
  */
 import type { BrokerConfig } from './broker-config.ts';
 import { explainUnknownOption, findBrokerOption, isBrokerOption } from './broker-options.ts';
 import { brokerRuleViolations } from './broker-rules.ts';
-import { isSensitive, parseValue } from './option.ts';
+import { validateGroupConfigs } from './group-config.ts';
+import { isSensitive, type Option, parseValue } from './option.ts';
 import { validateTopicConfigs } from './topic-config.ts';
 import { findTopicOption } from './topic-options.ts';
 
@@ -20,7 +21,7 @@ const MAX_VALUE_LENGTH = 32767;
  * values are for the whole cluster.
  */
 export type AlterTarget =
-  | { readonly kind: 'topic'; readonly broker: BrokerConfig }
+  | { readonly kind: 'topic' | 'group'; readonly broker: BrokerConfig }
   | { readonly kind: 'broker'; readonly id: number | undefined; readonly broker: BrokerConfig };
 
 export interface ConfigChange {
@@ -111,7 +112,7 @@ function applyOperation(
       return null;
     case ALTER_OPERATION.APPEND:
     case ALTER_OPERATION.SUBTRACT: {
-      const option = target.kind === 'topic' ? findTopicOption(name) : findBrokerOption(name);
+      const option = listOption(target, name);
       if (option?.type !== 'list') {
         return refused('INVALID_CONFIG', `${name}: is no list, so nothing can be added to it or taken away`);
       }
@@ -123,6 +124,11 @@ function applyOperation(
     default:
       return refused('INVALID_REQUEST', `${name}: no such operation: ${operation}`);
   }
+}
+
+function listOption({ kind }: AlterTarget, name: string): Option | undefined {
+  if (kind === 'topic') return findTopicOption(name);
+  return kind === 'broker' ? findBrokerOption(name) : undefined;
 }
 
 function elements(text: string): string[] {
@@ -142,8 +148,9 @@ function conclude(
       return refused('INVALID_CONFIG', `${name}: the value is longer than ${MAX_VALUE_LENGTH} characters`);
     } else next.set(name, value);
   }
-  if (target.kind === 'topic') {
-    const problem = validateTopicConfigs(target.broker, next);
+  if (target.kind !== 'broker') {
+    const validate = target.kind === 'topic' ? validateTopicConfigs : validateGroupConfigs;
+    const problem = validate(target.broker, next);
     if (problem !== undefined) return refused('INVALID_CONFIG', problem);
     return { ok: true, changes: changes.filter(({ name, value }) => (current.get(name) ?? null) !== value) };
   }

@@ -1,9 +1,10 @@
 /**
- * What DescribeConfigs tells of a topic or broker: every config with its value, where it comes from and the names that
+ * What DescribeConfigs tells of a topic, broker or group: every config with its value, where it comes from and the names that
  * may stand in for it. The shape is the reply's own; nothing here knows the wire.
  */
 import type { BrokerConfig } from './broker-config.ts';
 import { brokerOptionNames, brokerOptions, brokerSynonyms, findBrokerOption } from './broker-options.ts';
+import { groupConfigValue, groupOptionNames, groupOptions } from './group-config.ts';
 import { canonicalText, isSensitive, type Option, type OptionType } from './option.ts';
 import { resolveTopicConfig } from './topic-config.ts';
 import { type TopicOptionName, topicOptionNames, topicOptions, topicSynonyms } from './topic-options.ts';
@@ -15,6 +16,7 @@ export const CONFIG_SOURCE = {
   DYNAMIC_DEFAULT_BROKER: 3,
   STATIC_BROKER: 4,
   DEFAULT: 5,
+  GROUP: 8,
 } as const;
 
 /** DescribeConfigsResponse.ConfigType. */
@@ -71,6 +73,21 @@ export function describeTopicConfigs(
     const value = isSensitive(option) ? null : config.text(name);
     const synonyms = topicSynonymList(broker, overrides, name, value);
     return entry(name, option, value, synonyms, false, options);
+  });
+}
+
+/** All configs of a group that has `overrides` of its own. */
+export function describeGroupConfigs(
+  broker: BrokerConfig,
+  overrides: ReadonlyMap<string, string>,
+  options: DescribeOptions = {},
+): ConfigEntry[] {
+  return groupOptionNames.filter(wantedNames(options)).map((name) => {
+    const { synonym } = groupOptions[name];
+    const value = String(groupConfigValue(broker, overrides, name));
+    const list = brokerSynonymList(broker, synonym, false);
+    const synonyms = overrides.has(name) ? [{ name, value, source: CONFIG_SOURCE.GROUP }, ...list] : list;
+    return entry(name, brokerOptions[synonym], value, synonyms, false, options);
   });
 }
 

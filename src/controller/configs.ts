@@ -99,5 +99,10 @@ function targetOf(
     if (image.brokers.has(id)) return { kind: 'broker', id, broker: config };
     return refuse(ErrorCode.INVALID_REQUEST, `There is no broker with id ${id}.`);
   }
+  if (resourceType === RESOURCE_TYPE.GROUP) {
+    // Groups come and go without the controller's knowledge: one may have configs before it has members.
+    if (resourceName !== '') return { kind: 'group', broker: config };
+    return refuse(ErrorCode.INVALID_REQUEST, 'Groups have no shared configs to change.');
+  }
   return refuse(ErrorCode.INVALID_REQUEST, `Resources of type ${resourceType} have no configs that can be changed.`);
 }

@@ -1,7 +1,12 @@
-/** DescribeConfigs (32), versions 1-4: values of topics and of this broker, with their sources, synonyms and documentation. */
-import { describeBrokerConfigs, describeClusterDefaults, describeTopicConfigs } from '../../config/describe.ts';
+/** DescribeConfigs (32), versions 1-4: values of topics, groups and this broker, with their sources, synonyms and documentation. */
+import {
+  describeBrokerConfigs,
+  describeClusterDefaults,
+  describeGroupConfigs,
+  describeTopicConfigs,
+} from '../../config/describe.ts';
 import { topicNameProblem } from '../../controller/topic-names.ts';
-import { RESOURCE_TYPE, topicConfigsOf } from '../../metadata/image.ts';
+import { configsOf, RESOURCE_TYPE, topicConfigsOf } from '../../metadata/image.ts';
 import {
   type DescribeConfigsRequest,
   type DescribeConfigsResponse,
@@ -30,8 +35,10 @@ export const handleDescribeConfigs = (services: BrokerServices) =>
             return describeTopic(resource, options, services);
           case RESOURCE_TYPE.BROKER:
             return describeBroker(resource, options, services);
+          case RESOURCE_TYPE.GROUP:
+            return describeGroup(resource, options, services);
           default:
-            return failure(resource, ErrorCode.INVALID_REQUEST, 'only topics and brokers have configs here');
+            return failure(resource, ErrorCode.INVALID_REQUEST, 'only topics, brokers and groups have configs here');
         }
       }),
     };
@@ -59,6 +66,14 @@ function describeBroker(resource: Resource, options: Options, services: BrokerSe
     return failure(resource, ErrorCode.INVALID_REQUEST, why);
   }
   return success(resource, describeBrokerConfigs(services.config(), options));
+}
+
+/** A group need not exist to have configs. */
+function describeGroup(resource: Resource, options: Options, services: BrokerServices): Result {
+  const { resourceName } = resource;
+  if (resourceName === '') return failure(resource, ErrorCode.INVALID_REQUEST, 'a group must be named');
+  const overrides = configsOf(services.quorum.image(), RESOURCE_TYPE.GROUP, resourceName);
+  return success(resource, describeGroupConfigs(services.config(), overrides, options));
 }
 
 function success(resource: Resource, configs: Result['configs']): Result {

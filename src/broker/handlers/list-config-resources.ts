@@ -1,5 +1,5 @@
 /** ListConfigResources (74), versions 0-1: what has a configuration; version 0 asks for client metrics alone. */
-import { RESOURCE_TYPE } from '../../metadata/image.ts';
+import { type MetadataImage, RESOURCE_TYPE, resourceOfConfigKey } from '../../metadata/image.ts';
 import { type ListConfigResourcesResponse, listConfigResources } from '../../protocol/apis/list-config-resources.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
 import { brokersOf } from '../cluster-view.ts';
@@ -23,6 +23,8 @@ export const handleListConfigResources = (services: BrokerServices) =>
     }
     const brokerIds = brokersOf(services.quorum.image(), context.connection.listenerName).map(({ id }) => String(id));
     const names = (type: number): readonly string[] => {
+      // Of groups those that have configs of their own: others are known to their coordinators alone.
+      if (type === RESOURCE_TYPE.GROUP) return configuredGroups(services.quorum.image());
       if (type === RESOURCE_TYPE.TOPIC) return [...services.quorum.image().topics.byName.keys()];
       return type === RESOURCE_TYPE.BROKER || type === BROKER_LOGGER ? brokerIds : [];
     };
@@ -32,3 +34,10 @@ export const handleListConfigResources = (services: BrokerServices) =>
       ),
     };
   });
+
+function configuredGroups(image: MetadataImage): string[] {
+  const resources = [...image.configs.keys()].map(resourceOfConfigKey);
+  return resources
+    .filter(({ resourceType }) => resourceType === RESOURCE_TYPE.GROUP)
+    .map(({ resourceName }) => resourceName);
+}

@@ -1,5 +1,6 @@
 /** Kafka's options of consumer groups, and the configs of one group that stand in for them. */
 import type { BrokerConfig } from '../../../config/broker-config.ts';
+import { groupConfigValue } from '../../../config/group-config.ts';
 import type { Assignor } from '../assignors/assignor.ts';
 import { rangeAssignor } from '../assignors/range.ts';
 import { uniformAssignor } from '../assignors/uniform.ts';
@@ -22,29 +23,10 @@ export function assignorsOf(names: readonly string[]): readonly Assignor[] {
 /** What holds for a group with these configs of its own. */
 export function consumerGroupSettings(broker: BrokerConfig, own: ReadonlyMap<string, string>): ConsumerGroupSettings {
   const policy = broker.get('group.consumer.migration.policy').toLowerCase();
-  const within = (name: string, preset: number, least: number, most: number): number => {
-    const value = own.get(name);
-    return value === undefined ? preset : Math.min(most, Math.max(least, Number(value)));
-  };
   return {
-    sessionTimeoutMs: within(
-      'consumer.session.timeout.ms',
-      broker.get('group.consumer.session.timeout.ms'),
-      broker.get('group.consumer.min.session.timeout.ms'),
-      broker.get('group.consumer.max.session.timeout.ms'),
-    ),
-    heartbeatIntervalMs: within(
-      'consumer.heartbeat.interval.ms',
-      broker.get('group.consumer.heartbeat.interval.ms'),
-      broker.get('group.consumer.min.heartbeat.interval.ms'),
-      broker.get('group.consumer.max.heartbeat.interval.ms'),
-    ),
-    assignmentIntervalMs: within(
-      'consumer.assignment.interval.ms',
-      broker.get('group.consumer.assignment.interval.ms'),
-      broker.get('group.consumer.min.assignment.interval.ms'),
-      broker.get('group.consumer.max.assignment.interval.ms'),
-    ),
+    sessionTimeoutMs: groupConfigValue(broker, own, 'consumer.session.timeout.ms'),
+    heartbeatIntervalMs: groupConfigValue(broker, own, 'consumer.heartbeat.interval.ms'),
+    assignmentIntervalMs: groupConfigValue(broker, own, 'consumer.assignment.interval.ms'),
     maxMembers: broker.get('group.consumer.max.size'),
     assignors: assignorsOf(broker.get('group.consumer.assignors')),
     patternRefreshMs: broker.get('group.consumer.regex.refresh.interval.ms'),
