@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { clusterScenarios } from './differential/cluster.ts';
 import { configScenarios, lastScenarios } from './differential/configs.ts';
 import { fetchScenarios } from './differential/fetch.ts';
+import { groupScenarios } from './differential/groups.ts';
 import { offsetScenarios } from './differential/offsets.ts';
 import { produceScenarios } from './differential/produce.ts';
 import { topicScenarios } from './differential/topics.ts';
@@ -22,6 +23,7 @@ const SCENARIOS = {
   ...produceScenarios,
   ...fetchScenarios,
   ...offsetScenarios,
+  ...groupScenarios,
   ...lastScenarios,
 };
 /** More would not be read. */

@@ -169,7 +169,7 @@ describe('sluice groups', () => {
     const [member] = await json('describe', 'live', '--members');
     assert.deepEqual([member!['partitions'], member!['assignment']], [1, `${TOPIC}(1)`]);
     const [state] = await json('describe', 'live', '--state');
-    assert.deepEqual([state!['state'], state!['type'], state!['members']], ['Stable', 'Classic', 1]);
+    assert.deepEqual([state!['state'], state!['type'], state!['members']], ['Stable', 'classic', 1]);
     assert.deepEqual(
       (await json('list', '--state', 'stable')).map(({ group }) => group),
       ['live'],

@@ -32,7 +32,9 @@ export const handleFindCoordinator = (services: BrokerServices) =>
         errorMessage: null,
         coordinators: request.coordinatorKeys.map((key) => {
           const { id: nodeId, host, port, errorCode } = find(key);
-          return { key, nodeId, host, port, errorCode, errorMessage: '' };
+          // That the coordinator is not there yet is told by its code alone, as by Kafka.
+          const said = errorCode === ErrorCode.INVALID_REQUEST ? errorMessage(errorCode) : '';
+          return { key, nodeId, host, port, errorCode, errorMessage: said };
         }),
       };
     }

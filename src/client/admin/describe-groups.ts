@@ -21,8 +21,8 @@ export interface GroupMember {
 
 export interface GroupDescription {
   readonly id: string;
-  /** `Classic` or `Consumer`. */
-  readonly type: 'Classic' | 'Consumer';
+  /** Which protocol its members speak. */
+  readonly type: 'classic' | 'consumer';
   readonly state: string;
   /** What assigns: the protocol that the members agreed on, or the broker's assignor; empty where there is none. */
   readonly assignor: string;
@@ -54,7 +54,7 @@ async function describeConsumerGroup(connection: BrokerConnection, id: string): 
   if (code === ErrorCode.GROUP_ID_NOT_FOUND || code === ErrorCode.UNSUPPORTED_VERSION) return undefined;
   if (group === undefined || code !== ErrorCode.NONE) throw refusedBy(code, `group ${id}`, group?.errorMessage);
   return {
-    type: 'Consumer',
+    type: 'consumer',
     state: group.groupState,
     assignor: group.assignorName,
     epoch: group.groupEpoch,
@@ -78,7 +78,7 @@ async function describeClassicGroup(connection: BrokerConnection, id: string): P
   // Before version 6 a group that is not there was a dead one.
   if (group.groupState === 'Dead') throw refusedBy(ErrorCode.GROUP_ID_NOT_FOUND, `group ${id}`);
   return {
-    type: 'Classic',
+    type: 'classic',
     state: group.groupState,
     assignor: group.protocolData,
     epoch: -1,

@@ -23,7 +23,7 @@ const LAST_BY_NAME = 9;
 
 export interface ListedGroup {
   readonly id: string;
-  /** `Classic` or `Consumer`; empty from a broker before Kafka 3.8. */
+  /** `classic` or `consumer`; empty from a broker before Kafka 3.8. */
   readonly type: string;
   /** `Empty`, `Stable`, ...; empty from a broker before Kafka 2.6. */
   readonly state: string;

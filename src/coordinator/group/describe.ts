@@ -6,7 +6,6 @@ import { ErrorCode } from '../../protocol/error-codes.ts';
 import type { ClassicGroup } from './classic/classic-group.ts';
 import { metadataOf } from './classic/member.ts';
 import { CLASSIC_STATE_NAMES } from './classic/states.ts';
-import { GROUP_TYPE_NAMES } from './group.ts';
 import type { GroupShard } from './group-shard.ts';
 import { forgetGroup } from './offsets/expiry.ts';
 import type { GroupResult } from './records.ts';
@@ -30,7 +29,7 @@ export function listGroups(
   for (const { groupId, type, protocolType, stateName: groupState } of groups.values()) {
     if (states.size > 0 && !states.has(groupState.toLowerCase())) continue;
     if (types.size > 0 && !types.has(type)) continue;
-    listed.push({ groupId, protocolType, groupState, groupType: GROUP_TYPE_NAMES[type] });
+    listed.push({ groupId, protocolType, groupState, groupType: type });
   }
   return listed;
 }

@@ -7,10 +7,8 @@ import type { Uuid } from '../../base/uuid.ts';
 import type { ErrorCode } from '../../protocol/error-codes.ts';
 import type { GroupRecord } from './records.ts';
 
+/** As ListGroups tells them. */
 export type GroupType = 'classic' | 'consumer';
-
-/** Names of group types as ListGroups tells them. */
-export const GROUP_TYPE_NAMES: Readonly<Record<GroupType, string>> = { classic: 'Classic', consumer: 'Consumer' };
 
 /** Who says that it may commit offsets. */
 export interface CommitClaim {

@@ -153,7 +153,7 @@ function joinAgain(join: Join): GroupResult<void> {
   const { group, memberId, respond } = join;
   const errorCode = group.checkMember(memberId, join.groupInstanceId);
   if (errorCode !== ErrorCode.NONE) {
-    respond({ ...joinRefusal(errorCode, memberId), protocolName: null });
+    respond(joinRefusal(errorCode, memberId));
     return NOTHING;
   }
   const member = group.members.get(memberId)!;

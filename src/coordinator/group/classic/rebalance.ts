@@ -23,7 +23,7 @@ const heartbeatKey = (groupId: string, memberId: string): string => `heartbeat-$
 
 /** An answer that says only that it did not work. */
 export function joinRefusal(errorCode: Code, memberId: string): JoinGroupResponse {
-  return { errorCode, memberId, protocolName: '', leader: '', members: [] };
+  return { errorCode, memberId, protocolName: null, leader: '', members: [] };
 }
 
 /** The current generation as a member is told of it. Only the leader hears of the others. */

@@ -114,6 +114,13 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     why: 'transactions are not served: a fatal error ends the wait that a retriable one would prolong',
     question: /^(transactional|id .* transactional|a transactional batch in a transaction)[:,]/,
   },
+  // Groups
+  {
+    why: 'there is no coordinator of transactions: a fatal error ends the wait that a retriable one would prolong',
+    question: /^key type 1: FindCoordinator/,
+    path: /errorCode$/,
+    kafka: /^15$/,
+  },
   // Fetch and ListOffsets
   {
     why: 'Kafka fails on an isolation level nobody has, Sluice takes it for read_uncommitted',

@@ -22,6 +22,8 @@ const OWN: ReadonlyMap<string, readonly unknown[]> = new Map([
 /** What names an element of an array; clients look elements up by these, so their order means nothing. */
 const NAMES = [
   'apiKey',
+  'groupId',
+  'key',
   'name',
   'topic',
   'topicId',
@@ -31,6 +33,9 @@ const NAMES = [
   'partition',
   'index',
 ];
+
+/** The part of a member id that the coordinator makes up. */
+const RANDOM_UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
 
 export class Normaliser {
   readonly #port: number;
@@ -45,7 +50,9 @@ export class Normaliser {
 
   normalise(value: unknown, field = ''): Comparable {
     if (value === null || value === undefined) return null;
-    if (Buffer.isBuffer(value)) return describeBatches(value, this.batches);
+    if (Buffer.isBuffer(value)) {
+      return field === 'records' ? describeBatches(value, this.batches) : value.toString('hex');
+    }
     if (field === 'topicId' || field === 'topicIds') return this.#topicOf(String(value));
     if (WORDS.has(field)) return value === '' ? '' : '<words>';
     const exceptions = OWN.get(field);
@@ -53,6 +60,7 @@ export class Normaliser {
     if (Array.isArray(value)) return this.#array(value, field);
     if (typeof value === 'object') return this.#struct(value);
     if (value === String(this.#port)) return '<port>';
+    if (typeof value === 'string') return value.replace(RANDOM_UUID, '<uuid>');
     return value as string | number | boolean;
   }
 
