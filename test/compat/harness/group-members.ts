@@ -9,13 +9,23 @@ import { createInterface } from 'node:readline';
 import { kafkaClassPath } from './kafka-jars.ts';
 import { clientsDirectory } from './paths.ts';
 import { endWithThisProcess } from './program.ts';
-import { type Available, absent, findFranzGo, findJavaClient, findPythonClient, type Invocation } from './toolchain.ts';
+import {
+  type Available,
+  absent,
+  findFranzGo,
+  findJavaClient,
+  findNodeClient,
+  findPythonClient,
+  type Invocation,
+} from './toolchain.ts';
 
-export type MemberClient = 'confluent-kafka' | 'java' | 'franz-go';
+export type MemberClient = 'confluent-kafka' | 'java' | 'franz-go' | NodeMember;
+type NodeMember = 'kafkajs' | 'platformatic';
 export type GroupProtocol = 'classic' | 'consumer';
 
 /** How a client's member program is started. */
 export async function findMember(client: MemberClient): Promise<Available<Invocation>> {
+  if (client === 'kafkajs' || client === 'platformatic') return findNodeMember(client);
   const found = await findClient(client);
   if (found.value === undefined) return absent(found.reason);
   const { value } = found;
@@ -26,7 +36,19 @@ export async function findMember(client: MemberClient): Promise<Available<Invoca
   return { value: { ...value, parameters: [...value.parameters, 'member'] } };
 }
 
-async function findClient(client: MemberClient): Promise<Available<Invocation>> {
+/** From this version of Node on @platformatic/kafka runs. */
+const PLATFORMATIC_NODE = 22;
+
+async function findNodeMember(client: NodeMember): Promise<Available<Invocation>> {
+  const node = Number(process.versions.node.split('.')[0]);
+  if (client === 'platformatic' && node < PLATFORMATIC_NODE)
+    return absent(`@platformatic/kafka needs Node ${PLATFORMATIC_NODE}`);
+  const found = await findNodeClient(client);
+  if (found.value === undefined) return found;
+  return { value: { ...found.value, parameters: [join(clientsDirectory, 'node', `${client}-member.js`)] } };
+}
+
+async function findClient(client: Exclude<MemberClient, NodeMember>): Promise<Available<Invocation>> {
   if (client === 'confluent-kafka') return findPythonClient();
   return client === 'java' ? findJavaClient(await kafkaClassPath()) : findFranzGo();
 }

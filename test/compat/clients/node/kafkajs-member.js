@@ -1,0 +1,30 @@
+/** A member of a group with kafkajs: arguments and lines as of group_member.py. */
+import kafkajs from 'kafkajs';
+import { assignments, leaveOnTerm, tellFailed, tellRead } from './member.js';
+
+const [, , bootstrap, groupId, topic] = process.argv;
+const kafka = new kafkajs.Kafka({
+  brokers: [bootstrap],
+  clientId: 'member',
+  logLevel: kafkajs.logLevel.NOTHING,
+  retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 100 },
+});
+const consumer = kafka.consumer({
+  groupId,
+  sessionTimeout: 6000,
+  heartbeatInterval: 500,
+  rebalanceTimeout: 10_000,
+  metadataMaxAge: 1000,
+  maxWaitTimeInMs: 200,
+});
+const held = assignments();
+consumer.on(consumer.events.REBALANCING, held.lost);
+consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => held.taken(payload.memberAssignment[topic] ?? []));
+consumer.on(consumer.events.CRASH, ({ payload }) => tellFailed(payload.error));
+leaveOnTerm(() => consumer.disconnect());
+await consumer.connect();
+await consumer.subscribe({ topic, fromBeginning: true });
+await consumer.run({
+  autoCommitInterval: 200,
+  eachMessage: async ({ partition, message }) => tellRead(partition, message.offset),
+});
