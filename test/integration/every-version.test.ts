@@ -128,6 +128,8 @@ const REQUESTS: Readonly<Record<string, () => readonly Body[]>> = {
     commitBody(TOPIC, topicId),
     commitBody('none', unknownId),
     { ...commitBody(TOPIC, topicId), generationIdOrMemberEpoch: 5, memberId: 'nobody' },
+    { ...commitBody(TOPIC, topicId), retentionTimeMs: Number.MAX_SAFE_INTEGER },
+    { ...commitBody(TOPIC, topicId), retentionTimeMs: INT64_MAX },
   ],
   OffsetFetch: () => [fetchedBody('committed', TOPIC, topicId), fetchedBody('g', 'none', unknownId)],
   OffsetDelete: () =>

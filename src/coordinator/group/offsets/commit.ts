@@ -90,7 +90,8 @@ function commitRecord(
     leaderEpoch: partition.committedLeaderEpoch,
     metadata: partition.committedMetadata ?? '',
     commitTimestamp,
-    expireTimestamp: expires ? commitTimestamp + retentionTimeMs : -1,
+    // A client may ask for longer than a timestamp can say.
+    expireTimestamp: expires ? Math.min(commitTimestamp + retentionTimeMs, Number.MAX_SAFE_INTEGER) : -1,
     topicId: topic.topicId,
   };
   return groupRecord('offsetCommit', key, value, expires ? WITH_EXPIRY_VERSION : undefined);
