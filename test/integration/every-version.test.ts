@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { seededRandom } from '../../src/base/random.ts';
 import { apiVersions } from '../../src/protocol/apis/api-versions.ts';
-import type { Api } from '../../src/protocol/schema.ts';
+import { type Api, INT64_MAX } from '../../src/protocol/schema.ts';
 import { buildBatch } from '../../src/records/builder.ts';
 import { declaredSchemas } from '../support/declared-schemas.ts';
 import { randomValue } from '../support/schema-values.ts';
