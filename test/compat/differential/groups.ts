@@ -125,6 +125,17 @@ async function life(pair: Pair, version: number, groupInstanceId: string | null)
   await pair.askAll(`${what}, described`, describeGroups, { groups: [groupId], includeAuthorizedOperations: true });
   await pair.ask(`${what}, deleted in use`, deleteGroups, 2, { groupsNames: [groupId] });
   await join('first', { protocols: [{ name: 'range', metadata: subscription('another') }] });
+  await end(pair, version, { groupId, groupInstanceId, members });
+}
+
+/** The member leaves, and the group goes. */
+async function end(
+  pair: Pair,
+  version: number,
+  group: { readonly groupId: string; readonly groupInstanceId: string | null; readonly members: Members },
+): Promise<void> {
+  const { groupId, groupInstanceId, members } = group;
+  const what = `version ${version}`;
   await pair.ask(`${what}, leave of a stranger`, leaveGroup, atMost(leaveGroup, version), {
     groupId,
     memberId: 'nobody',
