@@ -291,7 +291,10 @@ class BrokerProcess implements Broker {
   }
 
   async #stopAll(): Promise<void> {
-    for (const stop of this.#stops.reverse()) await stop();
+    const failures: unknown[] = [];
+    // What fails to stop must not keep the others, and their directories' locks, from being given up.
+    for (const stop of this.#stops.reverse()) await stop().catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
   }
 }
 

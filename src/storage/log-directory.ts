@@ -2,7 +2,7 @@
  * One directory of `log.dirs`: its lock, its identity, its checkpoints and the logs in it. Fails alone: an I/O error
  * takes all its logs out of service and leaves other directories be. Never decides where a partition goes.
  */
-import { dirname } from 'node:path';
+import { makeDurableDirectory } from '../base/durable-directory.ts';
 import { messageOf, SluiceError } from '../base/errors.ts';
 import type { DirectoryLock, FileSystem } from '../base/file-system.ts';
 import type { Logger } from '../base/logger.ts';
@@ -164,6 +164,11 @@ export class LogDirectory {
     return this.#checkpoint(CLEANER_FILE, (log) => log.cleanedTo);
   }
 
+  /** In this turn. Throws the system's error. */
+  checkpointCleanedNow(): void {
+    if (this.#fileSystem.exists(`${this.path}/${CLEANER_FILE}`)) this.#writeNow(CLEANER_FILE, (log) => log.cleanedTo);
+  }
+
   checkpointHighWatermarks(offsetOf: (log: Log) => Offset | undefined): Promise<boolean> {
     return this.#checkpoint(HIGH_WATERMARK_FILE, offsetOf);
   }
@@ -248,15 +253,6 @@ function startOffsetToKeep(log: Log): Offset | undefined {
   const { startOffset } = log;
   const isKnownByName = startOffset === log.firstSegmentOffset && !log.hasUnsyncedNames;
   return startOffset === 0 || isKnownByName ? undefined : startOffset;
-}
-
-/** Creates a directory, and its parents, so that a power loss does not take them with all that is put into them. */
-function makeDurableDirectory(path: string, fileSystem: FileSystem): void {
-  if (fileSystem.exists(path)) return;
-  const parent = dirname(path);
-  if (parent !== path) makeDurableDirectory(parent, fileSystem);
-  fileSystem.makeDirectory(path);
-  fileSystem.syncDirectory(parent);
 }
 
 /** The usable directory with the fewest logs. */

@@ -514,21 +514,20 @@ export class LogManager {
     return ErrorCode.NONE;
   }
 
-  #createCopy(log: Log, path: string, startOffset: Offset): Log {
-    const { topic, partition, topicId, config, cleanedTo } = log;
+  #createCopy({ topic, partition, topicId, config, cleanedTo }: Log, directory: string, startOffset: Offset): Log {
     const { producerIdExpirationMs } = this.#options;
-    return createLog(
-      { directory: path, topic, partition, topicId, config, producerIdExpirationMs, startOffset, cleanedTo },
-      this.#logDependencies(),
-    );
+    const options = { directory, topic, partition, topicId, config, producerIdExpirationMs, startOffset, cleanedTo };
+    return createLog(options, this.#logDependencies());
   }
 
-  /** Where the start lies inside a segment, only the checkpoint tells it; an entry without a log does no harm. */
+  /** The checkpoints may tell of a log of that name that was here before; an entry without a log does no harm. */
   #announce(future: Log, destination: LogDirectory): void {
     const name = partitionName(future.topic, future.partition);
     destination.logs.set(name, future);
     try {
+      destination.checkpointRecoveryPointsNow();
       destination.checkpointStartOffsetsNow();
+      destination.checkpointCleanedNow();
     } finally {
       destination.logs.delete(name);
     }

@@ -12,8 +12,9 @@ import type { Log } from './log.ts';
 const SLICE_BYTES = 2 ** 20;
 /** Copied bytes that may wait for the disk: more would make the flush at the end, and the page cache, suffer. */
 const UNFLUSHED_BYTES = 64 * 2 ** 20;
-/** The rest of a log that is copied in the turn of the switch. */
+/** The rest of a log that is copied in the turn of the switch, and what is synced there. */
 const LAST_TURN_BYTES = 2 * 2 ** 20;
+const LAST_SYNC_BYTES = 8 * 2 ** 20;
 
 export interface LogMoveParts {
   readonly current: Log;
@@ -41,6 +42,10 @@ export class LogMove {
   #truncations: number;
   #unflushedBytes = 0;
   #cancelled = false;
+  #wake: () => void = () => undefined;
+  readonly #cancellation = new Promise<void>((resolve) => {
+    this.#wake = resolve;
+  });
 
   constructor(parts: LogMoveParts) {
     this.current = parts.current;
@@ -58,6 +63,7 @@ export class LogMove {
   /** Stops the copying; `run` resolves with false soon after. */
   cancel(): void {
     this.#cancelled = true;
+    this.#wake();
   }
 
   /**
@@ -65,37 +71,44 @@ export class LogMove {
    * Rejects where one of the logs fails.
    */
   async run(onCaughtUp: () => void): Promise<boolean> {
-    for (;;) {
-      while (!this.#cancelled && this.lag > 0) await this.#copySlice();
+    while (!this.#cancelled) {
+      // A log under load is never copied to its last batch: a slice that is not full came near enough.
+      while (!this.#cancelled && (await this.#copySlice()) >= SLICE_BYTES / 2);
       if (this.#cancelled) return false;
-      await this.future.flush();
-      this.#unflushedBytes = 0;
-      if (this.#cancelled) return false;
-      if (!this.#copyRest()) continue;
-      onCaughtUp();
-      return true;
+      if (this.#unflushedBytes > LAST_SYNC_BYTES) await this.#flush();
+      else if (this.#copyRest()) {
+        onCaughtUp();
+        return true;
+      }
     }
+    return false;
   }
 
-  async #copySlice(): Promise<void> {
+  async #flush(): Promise<void> {
+    this.#unflushedBytes = 0;
+    await this.future.flush();
+  }
+
+  /** Returns how many bytes there were to copy. */
+  async #copySlice(): Promise<number> {
     this.#followStart();
     await this.current.warm(this.future.endOffset);
+    if (this.#cancelled) return 0;
     const region = this.#next();
-    if (region === undefined) return;
+    if (region === undefined) return 0;
     const bytes = this.#bufferFor(region);
     try {
       await region.file.read(bytes, region.position);
     } finally {
       region.release();
     }
-    if (this.#cancelled) return;
+    if (this.#cancelled) return 0;
     // Cut while it was read: these bytes may be of what is gone.
     if (!this.#followStart()) this.#append(bytes);
-    if (this.#unflushedBytes >= UNFLUSHED_BYTES) {
-      this.#unflushedBytes = 0;
-      await this.future.flush();
-    }
-    await this.#spend(bytes.length);
+    if (this.#unflushedBytes >= UNFLUSHED_BYTES) await this.#flush();
+    const pause = this.#spend(bytes.length);
+    if (pause !== undefined) await Promise.race([pause, this.#cancellation]);
+    return bytes.length;
   }
 
   /** In this turn; false where too much was appended meanwhile. */

@@ -22,7 +22,7 @@ import { copyFrom, LogMove, whyItFailed } from './log-move.ts';
 export interface MoveHost {
   /** An empty log of the same partition and configuration, in another path. Throws the system's error. */
   createCopy(log: Log, path: string, startOffset: Offset): Log;
-  /** Makes the start offset of `future` durable in its new directory. Throws the system's error. */
+  /** Makes what checkpoints tell of `future` durable in its new directory. Throws the system's error. */
   announce(future: Log, destination: LogDirectory): void;
   /** `future`, in its final place, is the partition's log from now on; `current` is not. */
   replace(current: Log, future: Log, destination: LogDirectory): void;
@@ -45,6 +45,7 @@ export interface MovingLog {
 }
 
 const ID_BYTES = 16;
+const PAYMENTS_A_SECOND = 10;
 
 export class LogMoves {
   readonly #host: MoveHost;
@@ -93,11 +94,12 @@ export class LogMoves {
     const path = `${destination.path}/${asideDirectoryName(log, { kind: 'future', id })}`;
     const future = this.#host.createCopy(log, path, copyFrom(log));
     future.listeners.onFailure = (error) => destination.fail(error, `copy ${name} to it`);
-    const spend = (bytes: number): Promise<void> | undefined => {
-      const limit = this.#bytesPerSecond();
-      return limit === undefined ? undefined : this.#throttle.spend(bytes, limit);
-    };
-    const move = new LogMove({ current: log, future, spend, logger: this.#logger });
+    const move = new LogMove({
+      current: log,
+      future,
+      spend: (bytes) => (this.#bytesPerSecond() === undefined ? undefined : this.#pay(bytes)),
+      logger: this.#logger,
+    });
     this.#logger.info('A log begins to move', { log: log.directory, to: destination.path });
     const entry = { move, id, source, destination };
     const done = move
@@ -107,6 +109,17 @@ export class LogMoves {
         (error: unknown) => this.#failed(name, entry, error),
       );
     this.#entries.set(name, { ...entry, done });
+  }
+
+  /** In small parts, so that a changed limit is felt soon. */
+  async #pay(bytes: number): Promise<void> {
+    for (let owed = bytes; owed > 0; ) {
+      const limit = this.#bytesPerSecond();
+      if (limit === undefined) return;
+      const part = Math.min(owed, Math.max(1, limit / PAYMENTS_A_SECOND));
+      await this.#throttle.spend(part, limit);
+      owed -= part;
+    }
   }
 
   /** In one turn, after the copy has caught up with everything. */

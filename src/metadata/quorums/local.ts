@@ -3,9 +3,11 @@
  * written at once, synced in groups and applied in order. Now and then the image is written as a snapshot, and what the
  * log holds before the snapshot kept longest is deleted.
  */
+
 import { join } from 'node:path';
 import { assert } from '../../base/assert.ts';
 import type { Timer } from '../../base/clock.ts';
+import { makeDurableDirectory } from '../../base/durable-directory.ts';
 import { messageOf, SluiceError } from '../../base/errors.ts';
 import type { BrokerId, LeaderEpoch, Offset, Timestamp } from '../../base/units.ts';
 import { ControlType } from '../../records/control.ts';
@@ -116,7 +118,7 @@ export class LocalQuorum implements MetadataQuorum {
 
   async start(): Promise<void> {
     const { fileSystem } = this.#dependencies;
-    fileSystem.makeDirectory(this.#directory);
+    makeDurableDirectory(this.#directory, fileSystem);
     const state = readQuorumState(this.#directory, fileSystem);
     const snapshots = listSnapshots(this.#directory, fileSystem);
     const loaded = this.#loadNewest(snapshots);
