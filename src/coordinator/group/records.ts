@@ -60,7 +60,7 @@ export type GroupRecord = { [K in GroupRecordKind]: GroupRecordOf<K> }[GroupReco
 export type GroupResult<Reply> = Result<Reply, GroupRecord>;
 
 /** Versions of values that Kafka 4.3 writes; 0 for all other kinds. */
-const WRITTEN_VERSIONS: Partial<Record<GroupRecordKind, number>> = { offsetCommit: 4, groupMetadata: 4 };
+const WRITTEN_VERSIONS: Partial<Record<GroupRecordKind, number>> = { offsetCommit: 4, groupMetadata: 3 };
 
 const KEY_VERSION = 0;
 const TAG_BYTES = 2;

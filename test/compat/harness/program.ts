@@ -71,11 +71,15 @@ export async function runSuccessfully(
   );
 }
 
+const living = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of living) child.kill('SIGKILL');
+});
+
 /** Takes the child along should this process end without having ended it. */
 export function endWithThisProcess(child: ChildProcess): void {
-  const end = () => child.kill('SIGKILL');
-  process.once('exit', end);
-  child.once('exit', () => process.off('exit', end));
+  living.add(child);
+  child.once('exit', () => living.delete(child));
 }
 
 /** Ends a child: asks first, insists after `graceMs`. Resolves when it is gone. */

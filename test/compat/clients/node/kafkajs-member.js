@@ -18,10 +18,17 @@ const consumer = kafka.consumer({
   maxWaitTimeInMs: 200,
 });
 const held = assignments();
-consumer.on(consumer.events.REBALANCING, held.lost);
+// It says nothing of a rebalance that begins with its coordinator's end; what it holds it gives up to join again.
+consumer.on(consumer.events.REQUEST, ({ payload }) => {
+  if (payload.apiName === 'JoinGroup') held.lost(payload.sentAt);
+});
 consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => held.taken(payload.memberAssignment[topic] ?? []));
 consumer.on(consumer.events.CRASH, ({ payload }) => tellFailed(payload.error));
-leaveOnTerm(() => consumer.disconnect());
+leaveOnTerm(() => {
+  // Others may have it before this client hears that it has left.
+  held.lost();
+  return consumer.disconnect();
+});
 await consumer.connect();
 await consumer.subscribe({ topic, fromBeginning: true });
 await consumer.run({

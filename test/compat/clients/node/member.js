@@ -1,7 +1,10 @@
 /** What both Node clients' group members share: the lines that they tell, as group_member.py does, and their end. */
 
-const tell = (what, value) =>
-  process.stdout.write(`${JSON.stringify({ at: performance.timeOrigin + performance.now(), [what]: value })}\n`);
+const nowMs = () => performance.timeOrigin + performance.now();
+
+function tell(what, value, at = nowMs()) {
+  process.stdout.write(`${JSON.stringify({ at, [what]: value })}\n`);
+}
 
 /** Records are told at once and committed by the client later: others may read them again. */
 export const tellRead = (partition, offset) => tell('read', [[partition, Number(offset)]]);
@@ -20,8 +23,8 @@ export function assignments() {
       );
       held = [...partitions];
     },
-    lost: () => {
-      if (held.length > 0) tell('revoked', held);
+    lost: (at) => {
+      if (held.length > 0) tell('revoked', held, at);
       held = [];
     },
   };

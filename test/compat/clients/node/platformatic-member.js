@@ -1,4 +1,5 @@
 /** A member of a group with @platformatic/kafka: arguments and lines as of group_member.py. */
+import { tracingChannel } from 'node:diagnostics_channel';
 import { Consumer } from '@platformatic/kafka';
 import { assignments, leaveOnTerm, tellFailed, tellRead } from './member.js';
 
@@ -15,12 +16,21 @@ const consumer = new Consumer({
   retryDelay: 100,
 });
 const held = assignments();
-consumer.on('consumer:group:rebalance', held.lost);
+// What it holds it gives up to join again.
+tracingChannel('plt:kafka:consumer:group').subscribe({
+  start: ({ operation }) => {
+    if (operation === 'joinGroup') held.lost();
+  },
+});
 consumer.on('consumer:group:join', (event) => {
   held.taken((event.assignments ?? []).filter((each) => each.topic === topic).flatMap((each) => each.partitions));
 });
 consumer.on('error', tellFailed);
-leaveOnTerm(() => consumer.close(true));
+leaveOnTerm(() => {
+  // Others may have it before this client hears that it has left.
+  held.lost();
+  return consumer.close(true);
+});
 
 /** A stream ends with the error that it could not get over; reading goes on with another one. */
 for (;;) {
