@@ -32,7 +32,16 @@ export type Outcome<Response> = Response | typeof NO_REPLY | typeof CLOSE;
  */
 export interface Handler {
   readonly api: Api;
+  readonly traits: HandlerTraits;
   handle(request: unknown, context: RequestContext): Outcome<unknown> | Promise<Outcome<unknown>>;
+}
+
+/** How an API is reached. */
+export interface HandlerTraits {
+  /** Only the active controller can answer: elsewhere the request is passed on to it. */
+  readonly forController?: boolean;
+  /** Brokers speak it among themselves: ApiVersions does not tell of it. */
+  readonly peerOnly?: boolean;
 }
 
 export function handler<Req extends Fields, Res extends Fields>(
@@ -41,7 +50,8 @@ export function handler<Req extends Fields, Res extends Fields>(
     request: DecodedFields<Req>,
     context: RequestContext,
   ) => Outcome<EncodableFields<Res>> | Promise<Outcome<EncodableFields<Res>>>,
+  traits: HandlerTraits = {},
 ): Handler {
   // The types of request and response meet here for the last time; dispatch decodes and encodes by the same `api`.
-  return { api, handle: handle as Handler['handle'] } as unknown as Handler;
+  return { api, traits, handle: handle as Handler['handle'] } as unknown as Handler;
 }

@@ -8,6 +8,7 @@ import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { BrokerId } from '../base/units.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
+import type { BrokerRegistration } from '../metadata/broker-registration.ts';
 import type { MetadataImage } from '../metadata/image.ts';
 import type { MetadataQuorum } from '../metadata/quorum.ts';
 import type { AlterConfigsRequest, AlterConfigsResponse } from '../protocol/apis/alter-configs.ts';
@@ -25,7 +26,6 @@ import { type Decision, PendingImage } from './pending-image.ts';
 import { allocateProducerIds, type ProducerIdBlock } from './producer-ids.ts';
 import { isRefusal, type Refusal, refusalOf } from './refusal.ts';
 import {
-  type BrokerRegistration,
   beginControlledShutdown,
   fenceBroker,
   type Registered,

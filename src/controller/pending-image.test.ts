@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SluiceError } from '../base/errors.ts';
 import { applyRecords, emptyImage, type MetadataImage } from '../metadata/image.ts';
-import type { MetadataQuorum } from '../metadata/quorum.ts';
 import { type MetadataRecord, newRecord } from '../metadata/records.ts';
-import { PendingImage } from './pending-image.ts';
+import { type DecisionQuorum, PendingImage } from './pending-image.ts';
 
 /** A quorum whose commits happen when the test says so. */
 function manualQuorum() {
@@ -14,14 +13,10 @@ function manualQuorum() {
     resolve: (offset: number) => void;
     reject: (error: Error) => void;
   }[] = [];
-  const quorum: MetadataQuorum = {
-    start: async () => undefined,
+  const quorum: DecisionQuorum = {
     image: () => image,
     isActiveController: () => true,
-    controllerId: () => 1,
     append: (records) => new Promise((resolve, reject) => waiting.push({ records, resolve, reject })),
-    subscribe: () => () => undefined,
-    close: async () => undefined,
   };
   const commit = (): void => {
     const { records, resolve } = waiting.shift()!;

@@ -15,8 +15,11 @@ export interface Decision<Result> {
   readonly result: Result;
 }
 
+/** What the controller needs of the quorum to decide and to write. */
+export type DecisionQuorum = Pick<MetadataQuorum, 'image' | 'isActiveController' | 'append'>;
+
 export class PendingImage {
-  readonly #quorum: MetadataQuorum;
+  readonly #quorum: DecisionQuorum;
   /** Committed state and all records in flight; undefined while none are. */
   #image: MetadataImage | undefined;
   #inFlight = 0;
@@ -24,7 +27,7 @@ export class PendingImage {
   #generation = 0;
   #lastCommit: Promise<unknown> = Promise.resolve();
 
-  constructor(quorum: MetadataQuorum) {
+  constructor(quorum: DecisionQuorum) {
     this.#quorum = quorum;
   }
 

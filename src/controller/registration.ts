@@ -1,9 +1,9 @@
 /** Brokers as the cluster knows them: registered, fenced, up, shutting down, gone. Decided on an image. */
 import type { BrokerId } from '../base/units.ts';
-import type { Uuid } from '../base/uuid.ts';
 import { isReservedUuid } from '../base/uuid.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
-import type { BrokerEndpoint, BrokerImage, MetadataImage } from '../metadata/image.ts';
+import type { BrokerRegistration } from '../metadata/broker-registration.ts';
+import type { BrokerImage, MetadataImage } from '../metadata/image.ts';
 import {
   GROUP_VERSION_FEATURE,
   GROUP_VERSION_LEVEL,
@@ -16,23 +16,6 @@ import { ErrorCode, errorMessage } from '../protocol/error-codes.ts';
 import { electionRecords, restartRecords } from './elections.ts';
 import type { Decision } from './pending-image.ts';
 import { type Refusal, refuse } from './refusal.ts';
-
-export interface BrokerRegistration {
-  readonly brokerId: BrokerId;
-  readonly clusterId: string;
-  /** New for every start of the broker. */
-  readonly incarnationId: Uuid;
-  readonly endpoints: readonly BrokerEndpoint[];
-  readonly rack: string | null;
-  readonly logDirs: readonly Uuid[];
-  readonly features?: readonly {
-    readonly name: string;
-    readonly minSupportedVersion: number;
-    readonly maxSupportedVersion: number;
-  }[];
-  /** Whether the broker serves at once: where nobody else watches it, there is nothing to wait for. */
-  readonly unfenced: boolean;
-}
 
 export interface Registered {
   readonly brokerEpoch: number;

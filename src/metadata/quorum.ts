@@ -2,12 +2,15 @@
  * Where leadership over the metadata and its durability come from. One node, ZooKeeper and Raft are behind this one
  * interface; brokers and the controller know nothing else.
  */
-import type { BrokerId, Offset } from '../base/units.ts';
+import type { BrokerId, LeaderEpoch, Offset } from '../base/units.ts';
 import type { MetadataDelta } from './delta.ts';
 import type { MetadataImage } from './image.ts';
 import type { MetadataRecord } from './records.ts';
+import type { RecordStream } from './stream/record-stream.ts';
 
 export type MetadataListener = (delta: MetadataDelta, image: MetadataImage) => void;
+
+export type RoleListener = (active: boolean) => void;
 
 export interface MetadataQuorum {
   /** Reads what there is. The image is complete once this resolves, and listeners have not been called for it. */
@@ -18,6 +21,17 @@ export interface MetadataQuorum {
   isActiveController(): boolean;
   /** The active controller, -1 where none is known. */
   controllerId(): BrokerId;
+  /** Rises with every active controller; that of the latest one known. */
+  controllerEpoch(): LeaderEpoch;
+  /** Where the active controller is reached; undefined where that is this node, or none is known. */
+  controllerAddress(): { readonly host: string; readonly port: number } | undefined;
+  /** What the other brokers follow; open while this node is the active controller. */
+  readonly stream: RecordStream;
+  /**
+   * Calls the listener when this node becomes the active controller, once its image is complete, and when it is no longer.
+   * Not called for the role that it has already. Returns a function that ends the subscription.
+   */
+  onRole(listener: RoleListener): () => void;
   /**
    * Writes records, whole or not at all. Resolves with the offset of the last once they are committed, durable and
    * applied, listeners included. Calls commit in call order and may overlap; when one fails, all later ones that are

@@ -22,6 +22,7 @@ import {
   type MetadataRecord,
   newRecord,
 } from '../records.ts';
+import { RecordStream } from '../stream/record-stream.ts';
 import { controlBatch, packAtomic } from './metadata-batches.ts';
 import { metadataLogDirectory, openMetadataLog, replayLog } from './metadata-log.ts';
 import { NO_FACTS, type QuorumFacts } from './quorum-facts.ts';
@@ -69,13 +70,14 @@ const SNAPSHOT_CHECK_MS = 60_000;
 interface InFlight {
   readonly records: readonly MetadataRecord[];
   readonly lastOffset: Offset;
-  readonly bytes: number;
+  readonly bytes: Buffer;
   readonly timestamp: Timestamp;
   readonly resolve: (offset: Offset) => void;
   readonly reject: (error: Error) => void;
 }
 
 export class LocalQuorum implements MetadataQuorum {
+  readonly stream: RecordStream;
   readonly #options: Required<Omit<LocalQuorumOptions, 'onFailure'>>;
   readonly #onFailure: (error: Error) => void;
   readonly #dependencies: LocalQuorumDependencies;
@@ -114,6 +116,7 @@ export class LocalQuorum implements MetadataQuorum {
     this.#dependencies = dependencies;
     this.#directory = metadataLogDirectory(options.directory);
     this.#image = emptyImage(options.clusterId);
+    this.stream = new RecordStream({}, dependencies);
   }
 
   async start(): Promise<void> {
@@ -195,6 +198,7 @@ export class LocalQuorum implements MetadataQuorum {
     const records = first.filter(({ kind }) => kind !== 'abortTransaction');
     this.#image = applyRecords(this.#image, records, log.endOffset - 1, this.#epoch).image;
     log.updateHighWatermark(log.endOffset);
+    this.stream.open(this.#image, this.#epoch);
   }
 
   image(): MetadataImage {
@@ -207,6 +211,19 @@ export class LocalQuorum implements MetadataQuorum {
 
   controllerId(): BrokerId {
     return this.#log === undefined ? -1 : this.#options.nodeId;
+  }
+
+  controllerEpoch(): LeaderEpoch {
+    return this.#epoch;
+  }
+
+  controllerAddress(): undefined {
+    return undefined;
+  }
+
+  /** The only node leads as long as it runs. */
+  onRole(): () => void {
+    return () => undefined;
   }
 
   subscribe(listener: MetadataListener): () => void {
@@ -232,7 +249,7 @@ export class LocalQuorum implements MetadataQuorum {
     }
     const lastOffset = log.endOffset - 1;
     const commit = new Promise<Offset>((resolve, reject) => {
-      this.#inFlight.push({ records, lastOffset, bytes: bytes.length, timestamp, resolve, reject });
+      this.#inFlight.push({ records, lastOffset, bytes, timestamp, resolve, reject });
     });
     this.#lastCommit = commit.catch(() => undefined);
     log.flush().then(
@@ -282,8 +299,9 @@ export class LocalQuorum implements MetadataQuorum {
         const { image, delta } = applyRecords(this.#image, records, lastOffset, this.#epoch);
         this.#image = image;
         this.#lastTimestamp = timestamp;
-        this.#unsavedBytes += bytes;
+        this.#unsavedBytes += bytes.length;
         log.updateHighWatermark(lastOffset + 1);
+        this.stream.publish(bytes, image);
         for (const listener of this.#listeners) listener(delta, image);
         this.#inFlight.shift();
         resolve(lastOffset);
@@ -299,6 +317,7 @@ export class LocalQuorum implements MetadataQuorum {
     if (this.#failed) return;
     this.#failed = true;
     this.#refusal = error;
+    this.stream.close();
     this.#dependencies.logger.error('the metadata log failed; the cluster can no longer be changed', {
       error: error.message,
     });
@@ -356,6 +375,7 @@ export class LocalQuorum implements MetadataQuorum {
   async close(): Promise<void> {
     this.#closing = true;
     this.#timer?.cancel();
+    this.stream.close();
     this.#resume();
     await this.#lastCommit;
     await this.#snapshotRunning;

@@ -98,14 +98,18 @@ export function loadSnapshot(
   const { directory, id, clusterId } = options;
   const path = join(directory, snapshotFileName(id));
   try {
-    const bytes = fileSystem.readFile(path);
-    const content = readBatches(bytes);
-    const { image } = applyRecords(emptyImage(clusterId), content.records, id.offset - 1, id.epoch);
-    return { image, lastContainedMs: content.lastContainedMs, facts: content.facts };
+    return decodeSnapshot(fileSystem.readFile(path), id, clusterId);
   } catch (error) {
     if (error instanceof SluiceError && error.code === 'UNSUPPORTED_METADATA') throw error;
     throw new SluiceError('CORRUPT_METADATA', `${path} cannot be read: ${messageOf(error)}`, { cause: error });
   }
+}
+
+/** The state that the content of a snapshot tells. Throws CorruptRecords, or SluiceError as `loadSnapshot` does. */
+export function decodeSnapshot(bytes: Buffer, id: SnapshotId, clusterId: string): LoadedSnapshot {
+  const { records, lastContainedMs, facts } = readBatches(bytes);
+  const { image } = applyRecords(emptyImage(clusterId), records, id.offset - 1, id.epoch);
+  return { image, lastContainedMs, facts };
 }
 
 function readBatches(bytes: Buffer): {
