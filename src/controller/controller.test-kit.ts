@@ -30,14 +30,17 @@ export async function withCluster(
     await quorum.start();
     const config = loadBrokerConfig({ overrides: options.config ?? {} });
     const controller = new Controller({ config: () => config }, { quorum, random, logger: silentLogger });
+    /** A broker keeps its directories over its restarts. */
+    const directories = new Map<number, string>();
     const addBroker: Cluster['addBroker'] = async (id, { rack, unfenced = true } = {}) => {
+      if (!directories.has(id)) directories.set(id, newUuid(random));
       const { brokerEpoch } = await controller.registerBroker({
         brokerId: id,
         clusterId: 'cluster',
         incarnationId: newUuid(random),
         endpoints: [{ name: 'PLAINTEXT', host: `host-${id}`, port: 9092, securityProtocol: 0 }],
         rack: rack ?? null,
-        logDirs: [newUuid(random)],
+        logDirs: [directories.get(id)!],
         unfenced,
       });
       return brokerEpoch;

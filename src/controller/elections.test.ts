@@ -16,9 +16,10 @@ function imageOf({ minInSync = 1 } = {}): MetadataImage {
       endPoints: [],
       features: [],
       rack: null,
-      fenced: false,
+      fenced: true,
     });
   const records = [
+    newRecord('featureLevel', { name: 'eligible.leader.replicas.version', featureLevel: 1 }),
     broker(1),
     broker(2),
     newRecord('topic', { name: 'orders', topicId: TOPIC_ID }),

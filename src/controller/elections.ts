@@ -1,36 +1,58 @@
 /**
- * Who leads which partition when a broker goes or comes, decided on an image. Only in-sync replicas are elected, unless
- * the topic allows an unclean election.
+ * Who leads which partition when a broker goes or comes, decided on an image. Only replicas that have all that was
+ * acknowledged are elected, unless the topic allows an unclean election.
  */
 import type { BrokerId } from '../base/units.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
-import { resolveTopicConfig } from '../config/topic-config.ts';
 import {
   isActiveBroker,
-  LEADER_RECOVERY,
   type MetadataImage,
   NO_LEADER,
   type PartitionImage,
   type TopicImage,
-  topicConfigsOf,
 } from '../metadata/image.ts';
 import { type MetadataRecord, newRecord } from '../metadata/records.ts';
+import { changePartition, type Election, type PartitionTarget } from './partition-change.ts';
+import { type PartitionRules, partitionRules } from './partition-rules.ts';
 
-/** The broker that went (out of in-sync sets and leaderships) or came (may lead). */
-export type BrokerMove = { readonly removed: BrokerId } | { readonly added: BrokerId };
+/**
+ * `removed` goes out of in-sync sets and leaderships; `unclean` goes, and may have lost the tail of its logs; `added`
+ * may lead, whatever the image still says.
+ */
+export type BrokerMove = { readonly removed: BrokerId } | { readonly unclean: BrokerId } | { readonly added: BrokerId };
+
+interface Place {
+  readonly topic: TopicImage;
+  readonly partitionId: number;
+  readonly partition: PartitionImage;
+}
 
 /** Changes to all partitions that the move concerns. */
 export function electionRecords(image: MetadataImage, move: BrokerMove, config: BrokerConfig): MetadataRecord[] {
-  const records: MetadataRecord[] = [];
-  for (const topic of image.topics.byId.values()) {
-    for (const [partitionId, partition] of topic.partitions.entries()) {
-      if (!isConcerned(partition, move)) continue;
-      const change = elect(image, topic, partition, move, config);
-      if (change !== undefined)
-        records.push(newRecord('partitionChange', { topicId: topic.id, partitionId, ...change }));
-    }
-  }
-  return records;
+  const gone = 'added' in move ? undefined : 'removed' in move ? move.removed : move.unclean;
+  const added = 'added' in move ? move.added : undefined;
+  const unclean = 'unclean' in move ? move.unclean : undefined;
+  return changesWhere(
+    image,
+    config,
+    ({ partition }) => isConcerned(partition, move),
+    ({ partition }, rules) => ({
+      isr: partition.isr.filter((id) => id !== gone),
+      unclean,
+      election: electionOf(rules),
+    }),
+    (id) => id !== gone && (id === added || isActiveBroker(image, id)),
+  );
+}
+
+/** Leaders for partitions that have none and could have one, as when a controller takes over. */
+export function leaderlessRecords(image: MetadataImage, config: BrokerConfig): MetadataRecord[] {
+  return changesWhere(
+    image,
+    config,
+    ({ partition }) => partition.leader === NO_LEADER,
+    (_place, rules) => ({ election: electionOf(rules) }),
+  );
 }
 
 /**
@@ -39,81 +61,60 @@ export function electionRecords(image: MetadataImage, move: BrokerMove, config: 
  */
 export function restartRecords(image: MetadataImage, brokerId: BrokerId, config: BrokerConfig): MetadataRecord[] {
   const records: MetadataRecord[] = [];
-  for (const topic of image.topics.byId.values()) {
-    for (const [partitionId, partition] of topic.partitions.entries()) {
-      const { isr, leader, eligibleLeaderReplicas } = partition;
-      const mayReturn = isr.length === 0 && leader === NO_LEADER && eligibleLeaderReplicas.includes(brokerId);
-      if (!isr.includes(brokerId) && !mayReturn) continue;
-      const alone = isr.length === 1 || leader === NO_LEADER;
-      const led = mayReturn
-        ? ledByEligible(image, topic, { leader: brokerId, partition }, config)
-        : { leader: brokerId };
-      const change = alone ? led : elect(image, topic, partition, { removed: brokerId }, config);
-      if (change !== undefined)
-        records.push(newRecord('partitionChange', { topicId: topic.id, partitionId, ...change }));
+  for (const place of places(image)) {
+    const { topic, partitionId, partition } = place;
+    const { isr, leader, replicas } = partition;
+    const mayReturn = leader === NO_LEADER && replicas.includes(brokerId);
+    if (!isr.includes(brokerId) && !mayReturn) continue;
+    const alone = leader === NO_LEADER || (isr.length === 1 && isr[0] === brokerId);
+    const isUp = (id: BrokerId): boolean =>
+      (alone && id === brokerId) || (id !== brokerId && isActiveBroker(image, id));
+    const rules = partitionRules(image, topic, config, isUp);
+    const target = alone ? isr : isr.filter((id) => id !== brokerId);
+    const change = changePartition(topic, partitionId, { isr: target, election: electionOf(rules) }, rules);
+    if (change !== undefined) records.push(change.record);
+    const after = change?.partition ?? partition;
+    if (after.leader === brokerId && after.leaderEpoch === partition.leaderEpoch) {
+      records.push(newRecord('partitionChange', { topicId: topic.id, partitionId, leader: brokerId }));
     }
   }
   return records;
 }
 
-function isConcerned({ isr, leader, replicas }: PartitionImage, move: BrokerMove): boolean {
-  if ('removed' in move) return isr.includes(move.removed) || leader === move.removed;
-  return leader === NO_LEADER && replicas.includes(move.added);
-}
-
-interface Change {
-  readonly leader?: BrokerId;
-  readonly isr?: readonly BrokerId[];
-  readonly leaderRecoveryState?: number;
-  readonly eligibleLeaderReplicas?: readonly BrokerId[];
-  readonly lastKnownElr?: readonly BrokerId[];
-}
-
-function elect(
+/** Changes to those partitions that `concerns` picks, towards what `targetOf` says. */
+export function changesWhere(
   image: MetadataImage,
-  topic: TopicImage,
-  partition: PartitionImage,
-  move: BrokerMove,
   config: BrokerConfig,
-): Change | undefined {
-  const removed = 'removed' in move ? move.removed : undefined;
-  const mayLead = (id: BrokerId): boolean =>
-    id !== removed && (('added' in move && id === move.added) || isActiveBroker(image, id));
-  const isr = partition.isr.filter((id) => id !== removed);
-  // The last in-sync replica stays on record: it alone is known to have all that was acknowledged.
-  const shrunk = isr.length > 0 && isr.length < partition.isr.length ? { isr } : {};
-  const inSync = (id: BrokerId): boolean => isr.includes(id) && mayLead(id);
-  const leader = inSync(partition.leader) ? partition.leader : (partition.replicas.find(inSync) ?? NO_LEADER);
-  if (leader === NO_LEADER && isr.length === 0) {
-    const eligible = partition.replicas.find((id) => partition.eligibleLeaderReplicas.includes(id) && mayLead(id));
-    if (eligible !== undefined) return ledByEligible(image, topic, { leader: eligible, partition }, config);
-  }
-  if (leader === NO_LEADER && allowsUncleanElection(image, topic, config)) {
-    const unclean = partition.replicas.find(mayLead);
-    if (unclean !== undefined) {
-      return { leader: unclean, isr: [unclean], leaderRecoveryState: LEADER_RECOVERY.RECOVERING };
+  concerns: (place: Place) => boolean,
+  targetOf: (place: Place, rules: PartitionRules) => PartitionTarget,
+  isUp?: (brokerId: BrokerId) => boolean,
+): MetadataRecord[] {
+  const records: MetadataRecord[] = [];
+  let rules: { readonly topic: TopicImage; readonly of: PartitionRules } | undefined;
+  for (const place of places(image)) {
+    if (!concerns(place)) continue;
+    if (rules?.topic !== place.topic) {
+      rules = { topic: place.topic, of: partitionRules(image, place.topic, config, isUp) };
     }
+    const change = changePartition(place.topic, place.partitionId, targetOf(place, rules.of), rules.of);
+    if (change !== undefined) records.push(change.record);
   }
-  const elected = leader === partition.leader ? {} : { leader };
-  const change = { ...shrunk, ...elected };
-  return Object.keys(change).length === 0 ? undefined : change;
+  return records;
 }
 
-/**
- * A replica that left the in-sync set while that was too small to acknowledge anything has all that was acknowledged
- * (KIP-966). The others of its kind stay eligible as long as it alone is still too few.
- */
-function ledByEligible(
-  image: MetadataImage,
-  topic: TopicImage,
-  { leader, partition }: { readonly leader: BrokerId; readonly partition: PartitionImage },
-  config: BrokerConfig,
-): Change {
-  const needed = resolveTopicConfig(config, topicConfigsOf(image, topic.name)).get('min.insync.replicas');
-  const others = needed > 1 ? partition.eligibleLeaderReplicas.filter((id) => id !== leader) : [];
-  return { leader, isr: [leader], eligibleLeaderReplicas: others, lastKnownElr: [] };
+/** Every partition of the cluster. */
+export function* places(image: MetadataImage): Generator<Place> {
+  for (const topic of image.topics.byId.values()) {
+    for (const [partitionId, partition] of topic.partitions.entries()) yield { topic, partitionId, partition };
+  }
 }
 
-function allowsUncleanElection(image: MetadataImage, topic: TopicImage, config: BrokerConfig): boolean {
-  return resolveTopicConfig(config, topicConfigsOf(image, topic.name)).get('unclean.leader.election.enable');
+export function electionOf({ uncleanElection }: PartitionRules): Election {
+  return uncleanElection ? 'unclean' : 'online';
+}
+
+function isConcerned({ isr, leader, replicas, eligibleLeaderReplicas }: PartitionImage, move: BrokerMove): boolean {
+  if ('removed' in move) return isr.includes(move.removed) || leader === move.removed;
+  if ('unclean' in move) return isr.includes(move.unclean) || eligibleLeaderReplicas.includes(move.unclean);
+  return leader === NO_LEADER && replicas.includes(move.added);
 }

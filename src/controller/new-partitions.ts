@@ -4,11 +4,12 @@
  */
 import type { Random } from '../base/random.ts';
 import type { BrokerId } from '../base/units.ts';
-import { type Uuid, ZERO_UUID } from '../base/uuid.ts';
-import { isActiveBroker, LEADER_RECOVERY, type MetadataImage, UNASSIGNED_DIRECTORY } from '../metadata/image.ts';
+import type { Uuid } from '../base/uuid.ts';
+import { isActiveBroker, LEADER_RECOVERY, type MetadataImage } from '../metadata/image.ts';
 import { partitionRecord } from '../metadata/image-records.ts';
 import type { MetadataRecord } from '../metadata/records.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
+import { defaultDirectory } from './log-directories.ts';
 import { placeReplicas } from './placement.ts';
 import { type Refusal, refuse } from './refusal.ts';
 
@@ -103,11 +104,4 @@ export function partitionRecords(
       lastKnownElr: [],
     });
   });
-}
-
-/** A broker with one directory leaves no choice; one with several decides and tells later (KIP-858). */
-function defaultDirectory(image: MetadataImage, id: BrokerId): Uuid {
-  const directories = image.brokers.get(id)?.logDirs ?? [];
-  if (directories.length === 0) return ZERO_UUID;
-  return directories.length === 1 ? directories[0]! : UNASSIGNED_DIRECTORY;
 }

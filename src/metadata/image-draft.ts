@@ -332,7 +332,7 @@ function knownDirectories(directories: readonly Uuid[]): readonly Uuid[] {
 }
 
 /** A leader named anew, even the same, is a new election: the leader epoch rises. The partition epoch always does. */
-function mergePartition(partition: PartitionImage, record: Readonly<PartitionChangeRecord>): PartitionImage {
+export function mergePartition(partition: PartitionImage, record: Readonly<PartitionChangeRecord>): PartitionImage {
   const elected = record.leader !== SAME_LEADER;
   return {
     replicas: record.replicas ?? partition.replicas,
