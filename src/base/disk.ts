@@ -214,10 +214,25 @@ async function replaceOnThreadPool(path: string, content: Uint8Array, stillLates
     return;
   }
   renameSync(temporary, path);
+  await syncDirectoryAsync(dirname(path));
+}
+
+async function syncDirectoryAsync(path: string): Promise<void> {
   if (!directoriesSync) return;
-  const directory = await openAsync(dirname(path), 'r');
+  const directory = await openAsync(path, 'r');
   try {
     await fsyncAsync(directory);
+  } finally {
+    closeSync(directory);
+  }
+}
+
+async function syncVolume(path: string): Promise<boolean> {
+  if (libc?.syncVolume === undefined) return false;
+  const directory = await openAsync(path, 'r');
+  try {
+    if ((await libc.syncVolume(directory)) === 0) return true;
+    throw Object.assign(new Error(`EIO: the volume of '${path}' cannot be synced`), { code: 'EIO' });
   } finally {
     closeSync(directory);
   }
@@ -262,6 +277,8 @@ export const disk: FileSystem = {
   remove: (path) => rmSync(path, { force: true }),
   removeTree: (path) => rm(path, { recursive: true, force: true }),
   syncDirectory,
+  syncDirectoryAsync,
+  syncVolume,
   volume,
   lock: openDirectoryLocks(libc),
 };

@@ -62,6 +62,13 @@ export interface FileSystem {
   removeTree(path: string): Promise<void>;
   /** Makes creations, renames and removals in a directory durable. */
   syncDirectory(path: string): void;
+  /** The same on the thread pool. */
+  syncDirectoryAsync(path: string): Promise<void>;
+  /**
+   * Makes everything durable that was written to the volume of `path`, by whomever: contents, lengths and names. Resolves
+   * with false, and nothing done, where the system has no call for that. Rejects where it failed for any file.
+   */
+  syncVolume(path: string): Promise<boolean>;
   /** Size of the volume and bytes that this process may still write there. */
   volume(path: string): Promise<{ totalBytes: number; usableBytes: number }>;
   /** Claims a directory by its `.lock` file; throws a SluiceError DIRECTORY_LOCKED where another holds it. */

@@ -4,7 +4,7 @@
  * system answers: failures are negative errno values. One call costs about 0.3 µs, a page probe 0.5 µs.
  */
 import { createRequire } from 'node:module';
-import { endianness } from 'node:os';
+import { endianness, release } from 'node:os';
 
 export interface Libc {
   /**
@@ -26,6 +26,11 @@ export interface Libc {
   lockFile(fileFd: number): number;
   /** Gives an fcntl lock back; closing any descriptor of the file in this process does so as well. */
   unlockFile(fileFd: number): void;
+  /**
+   * Makes everything that was written to the file system of `fileFd` durable, on the thread pool: 0 or a negative errno.
+   * Absent before Linux 5.8, which does not tell of writes that failed.
+   */
+  syncVolume?(fileFd: number): Promise<number>;
   /** The process that keeps others from locking a file, or undefined when none does. */
   lockHolder(fileFd: number): number | undefined;
 }
@@ -73,7 +78,10 @@ interface Koffi {
   view(pointer: unknown, length: number): ArrayBuffer;
   errno(): number;
 }
-type NativeFunction = (...values: number[]) => number | bigint;
+interface NativeFunction {
+  (...values: number[]): number | bigint;
+  async(value: number, done: (error: unknown, result: number) => void): void;
+}
 
 /** Binds the calls, or says undefined where that is impossible; `ffi: false` forces that. */
 export function openLibc(options: { ffi?: boolean } = {}): Libc | undefined {
@@ -94,6 +102,7 @@ function bind(koffi: Koffi): Libc {
   const preadv2 = library.func('preadv2', 'int64_t', ['int', 'uintptr_t', 'int', 'int64_t', 'int']);
   const fadvise = library.func('posix_fadvise', 'int', ['int', 'int64_t', 'int64_t', 'int']);
   const fcntl = library.func('fcntl', 'int', ['int', 'int', 'uintptr_t']);
+  const syncfs = library.func('syncfs', 'int', ['int']);
 
   const pointer = koffi.alloc('uint8_t', SCRATCH_BYTES);
   const address = Number(koffi.address(pointer));
@@ -139,12 +148,28 @@ function bind(koffi: Koffi): Libc {
     readAhead: (fileFd, position, length) => void fadvise(fileFd, position, length, POSIX_FADV_WILLNEED),
     dropCache: (fileFd, position, length) => void fadvise(fileFd, position, length, POSIX_FADV_DONTNEED),
     lockFile: (fileFd) => lockCall(F_SETLK, fileFd, F_WRLCK),
+    ...(tellsOfFailedWrites(release()) && {
+      // What errno was belongs to a thread of the pool: that the call failed is all that can be told.
+      syncVolume: (fileFd: number) =>
+        new Promise<number>((resolve, reject) => {
+          syncfs.async(fileFd, (error, result) => {
+            if (error === null || error === undefined) resolve(result === 0 ? 0 : -Errno.EIO);
+            else reject(error);
+          });
+        }),
+    }),
     unlockFile: (fileFd) => void lockCall(F_SETLK, fileFd, F_UNLCK),
     lockHolder: (fileFd) => {
       if (lockCall(F_GETLK, fileFd, F_WRLCK) !== 0) return undefined;
       return scratch.getInt16(FLOCK_AT, true) === F_UNLCK ? undefined : scratch.getInt32(FLOCK_PID_AT, true);
     },
   };
+}
+
+/** syncfs(2) does so from Linux 5.8 on. */
+function tellsOfFailedWrites(kernel: string): boolean {
+  const [major = 0, minor = 0] = kernel.split('.').map(Number);
+  return major > 5 || (major === 5 && minor >= 8);
 }
 
 export const libc: Libc | undefined = openLibc({ ffi: process.env['SLUICE_NO_FFI'] !== '1' });

@@ -46,11 +46,17 @@ export class NameJournal {
     for (const old of this.#changes.splice(0, MOST_CHANGES / 2)) apply(old, 'durable');
   }
 
-  /** Makes the changes in one directory durable, with all that they depend on. */
-  commit(directory: SimulatedDirectory): void {
+  /** What `commit` of a sync that begins now may take. */
+  get begun(): ReadonlySet<NameChange> {
+    return new Set(this.#changes);
+  }
+
+  /** Makes the changes in one directory durable, with all that they depend on; those of `among` where given. */
+  commit(directory: SimulatedDirectory, among?: ReadonlySet<NameChange>): void {
     const needed = new Set([directory]);
     const committed = new Set<NameChange>();
     for (const change of this.#changes.toReversed()) {
+      if (among?.has(change) === false) continue;
       const places = placesOf(change);
       if (this.#mode === 'any' && !places.some((place) => needed.has(place))) continue;
       committed.add(change);
@@ -59,6 +65,11 @@ export class NameJournal {
     if (committed.size === 0) return;
     for (const change of this.#changes) if (committed.has(change)) apply(change, 'durable');
     this.#changes = this.#changes.filter((change) => !committed.has(change));
+  }
+
+  commitAll(): void {
+    for (const change of this.#changes) apply(change, 'durable');
+    this.#changes = [];
   }
 
   /** The power fails: some changes become durable, the others are forgotten. */

@@ -6,7 +6,7 @@
 import { SluiceError } from './errors.ts';
 import type { DirectoryLock, FileEntry, FileHandle, FileSystem } from './file-system.ts';
 import type { Random } from './random.ts';
-import { NameJournal, SimulatedDirectory, type SimulatedNode } from './simulated-directory.ts';
+import { type NameChange, NameJournal, SimulatedDirectory, type SimulatedNode } from './simulated-directory.ts';
 import { type CrashMode, SimulatedFile } from './simulated-file.ts';
 
 export type { CrashMode } from './simulated-file.ts';
@@ -151,6 +151,12 @@ export class SimulatedDisk {
     return this.#journal;
   }
 
+  /** For processes: everything is on the disk for certain. */
+  settleAll(): void {
+    this.#journal.commitAll();
+    settleFiles(this.#root);
+  }
+
   /** The node that an absolute path names. */
   find(path: string): SimulatedNode | undefined {
     let node: SimulatedNode | undefined = this.#root;
@@ -162,6 +168,13 @@ export class SimulatedDisk {
       from = end + 1;
     }
     return node;
+  }
+}
+
+function settleFiles(directory: SimulatedDirectory): void {
+  for (const node of directory.entries.values()) {
+    if (node instanceof SimulatedDirectory) settleFiles(node);
+    else node.settle(node.changes);
   }
 }
 
@@ -382,11 +395,30 @@ class SimulatedProcess implements FileSystem {
   }
 
   syncDirectory(path: string): void {
+    this.#syncDirectory(path);
+  }
+
+  #syncDirectory(path: string, among?: ReadonlySet<NameChange>): void {
     this.begin('sync', path);
     const directory = this.#disk.find(path);
     if (!(directory instanceof SimulatedDirectory)) throw systemError('ENOENT', path);
     this.did(path);
-    this.#disk.journal.commit(directory);
+    this.#disk.journal.commit(directory, among);
+  }
+
+  async syncDirectoryAsync(path: string): Promise<void> {
+    // What had happened when the call began is what it promises.
+    const { begun } = this.#disk.journal;
+    await this.turn();
+    this.#syncDirectory(path, begun);
+  }
+
+  async syncVolume(path: string): Promise<boolean> {
+    await this.turn();
+    this.begin('sync', path);
+    this.did(path);
+    this.#disk.settleAll();
+    return true;
   }
 
   async volume(path: string): Promise<{ totalBytes: number; usableBytes: number }> {

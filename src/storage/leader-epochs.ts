@@ -18,6 +18,10 @@ export class LeaderEpochs {
   /** Rising in both epoch and offset. */
   #entries: EpochStart[] = [];
   #dirty = false;
+  /** What the file holds, or will once the write under way is done; undefined where that is not known. */
+  #inFile: Buffer | undefined;
+  /** What lies beside the file, waiting for its name. */
+  #aside: Buffer | undefined;
   #lastWrite: Promise<void> = Promise.resolve();
 
   constructor(place: Place, fileSystem: FileSystem) {
@@ -27,7 +31,9 @@ export class LeaderEpochs {
 
   /** Reads the file. Throws SluiceError CORRUPT_CHECKPOINT; then the epochs are unknown until batches tell them. */
   load(): void {
-    for (const { epoch, startOffset } of readEpochs(this.#path, this.#fileSystem)) this.assign(epoch, startOffset);
+    const read = readEpochs(this.#path, this.#fileSystem);
+    for (const { epoch, startOffset } of read) this.assign(epoch, startOffset);
+    this.#inFile = encodeEpochs(read);
     this.#dirty = false;
   }
 
@@ -105,19 +111,62 @@ export class LeaderEpochs {
     return this.#dirty;
   }
 
-  /** Resolves when the file holds what is known now, durably. */
-  persist(): Promise<void> {
-    if (!this.#dirty) return this.#lastWrite;
-    this.#dirty = false;
-    this.#lastWrite = this.#fileSystem
-      .replaceFileAsync(this.#path, encodeEpochs(this.#entries))
-      .catch((error: unknown) => {
-        this.#dirty = true;
-        throw error;
-      });
+  /** Resolves when the file holds, durably, every epoch that has records; the log ends at `end`. */
+  persist(end: Offset): Promise<void> {
+    const content = this.#contentToWrite(end);
+    if (content === undefined) return this.#lastWrite;
+    this.#inFile = content;
+    this.#lastWrite = this.#fileSystem.replaceFileAsync(this.#path, content).catch((error: unknown) => {
+      this.#inFile = undefined;
+      this.#dirty = true;
+      throw error;
+    });
     // Whoever needs durability awaits the promise itself; the copy kept here must not count as an unhandled rejection.
     this.#lastWrite.catch(() => undefined);
     return this.#lastWrite;
+  }
+
+  /**
+   * Undefined where the file says it already. An epoch without records is left out: a start would drop it, and every
+   * start of a leader begins one, in every log.
+   */
+  #contentToWrite(end: Offset): Buffer | undefined {
+    if (!this.#dirty) return undefined;
+    const told = this.#entries.filter(({ startOffset }) => startOffset < end);
+    const content = encodeEpochs(told);
+    this.#dirty = told.length < this.#entries.length;
+    return this.#inFile?.equals(content) === true ? undefined : content;
+  }
+
+  /** The first half of `persist`, without waiting: call `takeName` once what was written is durable. */
+  writeAside(end: Offset): void {
+    const content = this.#contentToWrite(end);
+    if (content === undefined) return;
+    this.#dirty = true;
+    this.#fileSystem.remove(this.#asidePath);
+    const file = this.#fileSystem.open(this.#asidePath);
+    try {
+      file.writeSync([content], 0);
+    } finally {
+      file.close();
+    }
+    this.#aside = content;
+  }
+
+  get isAside(): boolean {
+    return this.#aside !== undefined;
+  }
+
+  /** Throws the system's error. The name is durable once the directory is. */
+  takeName(): void {
+    if (this.#aside === undefined) return;
+    this.#fileSystem.rename(this.#asidePath, this.#path);
+    this.#inFile = this.#aside;
+    this.#aside = undefined;
+  }
+
+  get #asidePath(): string {
+    return `${this.#path}.tmp`;
   }
 
   get #path(): string {

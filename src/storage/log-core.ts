@@ -122,8 +122,8 @@ export class LogCore {
   cleanedTo: Offset | undefined;
   /** Compaction works on the closed segments. */
   compacting = false;
-  /** Files were created or renamed since the directory was synced. */
-  directoryDirty = false;
+  #nameChanges = 0;
+  #namesSynced = 0;
   /** The directory itself was created since its parent was synced. */
   directoryNew = false;
   /** Newest offset that a flush was asked for because of flush.messages. */
@@ -247,6 +247,34 @@ export class LogCore {
   get unusableReason(): string {
     if (this.superseded) return 'the log has moved to another directory';
     return this.failure === undefined ? 'the log is closed' : `the log failed: ${this.failure.message}`;
+  }
+
+  /** Counts what created, renamed or removed files. */
+  get nameChanges(): number {
+    return this.#nameChanges;
+  }
+
+  /** Files were created or renamed since the directory was synced. */
+  get directoryDirty(): boolean {
+    return this.#namesSynced < this.#nameChanges;
+  }
+
+  /** Set it after the change. */
+  set directoryDirty(dirty: boolean) {
+    if (dirty) this.#nameChanges++;
+    else this.#namesSynced = this.#nameChanges;
+  }
+
+  /** The directory was synced when `nameChanges` had been so many. */
+  namesSynced(changes: number): void {
+    this.#namesSynced = Math.max(this.#namesSynced, changes);
+  }
+
+  /** Nothing will be appended any more: writes what the files lack, and the producers. Throws the system's error. */
+  finishForClose(): void {
+    this.closing = true;
+    this.active.finishIndexes();
+    if (this.endOffset > (this.snapshots.latest ?? -1)) this.snapshots.write(this.endOffset, this.producers.entries);
   }
 
   /** Takes note of an error of the file system: the log fails, unless the error can pass by itself. */

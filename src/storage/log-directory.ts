@@ -2,15 +2,18 @@
  * One directory of `log.dirs`: its lock, its identity, its checkpoints and the logs in it. Fails alone: an I/O error
  * takes all its logs out of service and leaves other directories be. Never decides where a partition goes.
  */
+import type { Clock } from '../base/clock.ts';
 import { makeDurableDirectory } from '../base/durable-directory.ts';
 import { messageOf, SluiceError } from '../base/errors.ts';
 import type { DirectoryLock, FileSystem } from '../base/file-system.ts';
 import type { Logger } from '../base/logger.ts';
 import { type Offset, partitionName, type TopicPartition } from '../base/units.ts';
 import type { Uuid } from '../base/uuid.ts';
+import { FEWEST_IN_BULK, syncInBulk } from './bulk-sync.ts';
 import { encodeOffsets, type PartitionOffset, readOffsets } from './checkpoint-file.ts';
 import { NO_BROKER_EPOCH, takeCleanShutdown, writeCleanShutdown } from './clean-shutdown.ts';
-import type { Log } from './log.ts';
+import { inParallel } from './in-parallel.ts';
+import { type Log, makeDurable } from './log.ts';
 import { parsePartitionDirectory } from './log-files.ts';
 import {
   encodeMetaProperties,
@@ -54,6 +57,8 @@ export class LogDirectory {
   /** Every log in it was loaded, so that a clean stop may be claimed. */
   loaded = false;
   readonly #fileSystem: FileSystem;
+  readonly #clock: Clock;
+  readonly #fewestInBulk: number;
   readonly #logger: Logger;
   readonly #onFailure: (directory: LogDirectory, error: Error) => void;
   /** Content of the checkpoints that are durable. */
@@ -64,12 +69,18 @@ export class LogDirectory {
   #lock: DirectoryLock | undefined;
 
   constructor(
-    options: { readonly path: string; readonly onFailure: (directory: LogDirectory, error: Error) => void },
-    dependencies: { readonly fileSystem: FileSystem; readonly logger: Logger },
+    options: {
+      readonly path: string;
+      readonly fewestInBulk?: number;
+      readonly onFailure: (directory: LogDirectory, error: Error) => void;
+    },
+    dependencies: { readonly fileSystem: FileSystem; readonly clock: Clock; readonly logger: Logger },
   ) {
     this.path = options.path;
+    this.#fewestInBulk = options.fewestInBulk ?? FEWEST_IN_BULK;
     this.#onFailure = options.onFailure;
     this.#fileSystem = dependencies.fileSystem;
+    this.#clock = dependencies.clock;
     this.#logger = dependencies.logger.with({ directory: options.path });
   }
 
@@ -212,6 +223,28 @@ export class LogDirectory {
       if (offset !== undefined) entries.push({ topic: log.topic, partition: log.partition, offset });
     }
     return encodeOffsets(entries);
+  }
+
+  /** After an unclean stop, before anybody uses a log: what can be read may be in the page cache only. */
+  async makeDurable(logsAtOnce: number): Promise<void> {
+    await this.syncInBulk({ closing: false });
+    if (!this.online) return;
+    await inParallel([...this.logs.values()], logsAtOnce, makeDurable).catch((error: unknown) =>
+      this.fail(error instanceof Error ? error : new Error(messageOf(error)), 'make the logs durable'),
+    );
+  }
+
+  /** Spares the flushes that follow most of their work. Only while nobody appends. */
+  async syncInBulk({ closing }: { readonly closing: boolean }): Promise<void> {
+    if (!this.online) return;
+    const logs = Array.from(this.logs.values(), (log) => log.inBulk);
+    await syncInBulk(
+      logs,
+      { path: this.path, closing, fewest: this.#fewestInBulk },
+      { fileSystem: this.#fileSystem, clock: this.#clock },
+    ).catch((error: unknown) =>
+      this.fail(error instanceof Error ? error : new Error(messageOf(error)), 'make the logs durable'),
+    );
   }
 
   /** Takes the directory out of service, unless the error can pass by itself: then the next checkpoint tries again. */

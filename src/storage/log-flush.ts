@@ -115,14 +115,14 @@ export class LogFlush {
     // The epochs on disk begin at the log's start: were that to go back, those before it would not be known. It may move
     // again while it is saved, and nothing may come between the last look and the write.
     while (core.startUnsaved && core.listeners.onStartOffsetAsked !== undefined) await this.#saveStart();
-    await core.epochs.persist().catch(throwNoRoom);
+    await core.epochs.persist(core.endOffset).catch(throwNoRoom);
     if (core.closed) throw core.unusableError();
     if (!core.directoryDirty) return;
-    core.directoryDirty = false;
-    core.fileSystem.syncDirectory(core.place.path);
-    if (!core.directoryNew) return;
+    const { nameChanges } = core;
+    await core.fileSystem.syncDirectoryAsync(core.place.path);
+    if (core.directoryNew) await core.fileSystem.syncDirectoryAsync(dirname(core.place.path));
     core.directoryNew = false;
-    core.fileSystem.syncDirectory(dirname(core.place.path));
+    core.namesSynced(nameChanges);
   }
 
   async #saveStart(): Promise<void> {

@@ -321,3 +321,45 @@ test('a directory moved to another place keeps its logs', async () => {
     await second.close();
   });
 });
+
+test('many logs are made durable by syncing their volume, at a stop and after a crash', async (t) => {
+  await withDirectories(1, async ([path]) => {
+    const { fileSystem, operations } = failingDisk();
+    if (!(await fileSystem.syncVolume('/'))) return t.skip('this system has no syncfs');
+    const dependencies = testDependencies({ fileSystem });
+    const start = () => opened([path!], { fewestInBulk: 2 }, dependencies);
+    const first = await start();
+    for (const partition of [0, 1, 2]) {
+      const log = first.getOrCreate({ topic: 't', partition }, TOPIC_ID, defaultLogConfig);
+      appendEach(log, ['a', 'b']);
+      log.assignEpochStart(7, 2);
+    }
+    operations.length = 0;
+    await first.close();
+    const synced = () => operations.filter((operation) => /^(sync|replace) .*\/t-\d/.test(operation));
+    assert.deepEqual(synced(), []);
+    assert.equal(readFileSync(`${path}/t-1/leader-epoch-checkpoint`, 'utf8'), '0\n1\n0 0\n', 'epoch 7 has no records');
+    rmSync(`${path}/.kafka_cleanshutdown`);
+    const second = await start();
+    assert.deepEqual(synced(), []);
+    for (const partition of [0, 1, 2]) assert.equal(second.get({ topic: 't', partition })?.recoveryPoint, 2);
+    await second.close();
+  });
+});
+
+test('a volume that cannot be synced takes its directory offline', async () => {
+  await withDirectories(1, async ([path]) => {
+    const { fileSystem } = failingDisk();
+    const failures: string[] = [];
+    const broken = {
+      ...fileSystem,
+      syncVolume: () => Promise.reject(Object.assign(new Error('EIO'), { code: 'EIO' })),
+    };
+    const options = { fewestInBulk: 1, onDirectoryFailure: (directory: string) => void failures.push(directory) };
+    const manager = await opened([path!], options, testDependencies({ fileSystem: broken }));
+    appendEach(manager.getOrCreate(T0, TOPIC_ID, defaultLogConfig), ['a']);
+    await manager.close();
+    assert.deepEqual(failures, [path]);
+    assert.ok(!existsSync(`${path}/.kafka_cleanshutdown`), 'the next start checks the logs');
+  });
+});

@@ -9,12 +9,12 @@ import { messageOf, SluiceError, systemErrorCode } from '../base/errors.ts';
 import type { FileSystem } from '../base/file-system.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
-import { type BrokerId, type Offset, partitionName, type TopicPartition } from '../base/units.ts';
+import { type Offset, partitionName, type TopicPartition } from '../base/units.ts';
 import { newUuid, type Uuid } from '../base/uuid.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
 import { NO_BROKER_EPOCH } from './clean-shutdown.ts';
-import { type CleaningEngine, InlineEngine } from './cleaner/cleaning-engine.ts';
-import { type CleanerSettings, defaultCleanerSettings, LogCleaner } from './cleaner/log-cleaner.ts';
+import { InlineEngine } from './cleaner/cleaning-engine.ts';
+import { defaultCleanerSettings, LogCleaner } from './cleaner/log-cleaner.ts';
 import { inParallel } from './in-parallel.ts';
 import { IndexMemory } from './index-memory.ts';
 import { type InterruptedMove, settleInterruptedMoves } from './interrupted-moves.ts';
@@ -23,65 +23,18 @@ import type { LogConfig } from './log-config.ts';
 import { type DirectoryContent, emptiest, LogDirectory } from './log-directory.ts';
 import { duplicatePartition, foreignDirectory, storageFailed } from './log-directory-errors.ts';
 import { asideDirectoryName } from './log-files.ts';
-import { isMovable, LogMoves, type MovingLog } from './log-moves.ts';
-import { startLogTasks, type TaskPeriods } from './log-tasks.ts';
+import type { LogDirectoryState, LogManagerDependencies, LogManagerOptions } from './log-manager-options.ts';
+import { isMovable, LogMoves } from './log-moves.ts';
+import { startLogTasks } from './log-tasks.ts';
 import { OpenFiles } from './open-files.ts';
 import { openFileLimit } from './process-limits.ts';
 
-export interface LogManagerOptions extends Partial<TaskPeriods> {
-  /** Paths of the log directories (`log.dirs`). */
-  readonly directories: readonly string[];
-  readonly nodeId: BrokerId;
-  /** Where left out: the one that the directories name, or a new one. */
-  readonly clusterId?: string;
-  /** Configuration of the logs that are found at start. */
-  readonly configOf: (topic: string) => LogConfig;
-  /** Whether a log that is found at start belongs to no partition of this broker any more: it is set aside. */
-  readonly isStray?: (log: Log) => boolean;
-  /** What replication-offset-checkpoint says of a log; its `highWatermark` where left out. */
-  readonly highWatermarkOf?: (log: Log) => Offset | undefined;
-  /** Told when a directory failed; its logs answer KAFKA_STORAGE_ERROR then. */
-  readonly onDirectoryFailure?: (path: string, error: Error) => void;
-  readonly onProgress?: (progress: OpenProgress) => void;
-  readonly producerIdExpirationMs?: number;
-  /** Logs of one directory that are loaded at the same time (num.recovery.threads.per.data.dir). */
-  readonly loadsPerDirectory?: number;
-  /** How logs are compacted, asked before each pass. */
-  readonly cleaner?: () => CleanerSettings;
-  /** Where the work of compaction is done; in this thread where left out. */
-  readonly cleaningEngine?: () => CleaningEngine;
-  /** A partition's log was moved to another directory: `log` stands for it from this turn on. */
-  readonly onMoved?: (log: Log) => void;
-  /** Most bytes a second that moves between directories copy; asked again and again. */
-  readonly moveBytesPerSecond?: () => number | undefined;
-  readonly maxOpenFiles?: number;
-  readonly maxIndexBytes?: number;
-}
-
-export interface OpenProgress {
-  readonly directory: string;
-  readonly loaded: number;
-  readonly total: number;
-}
-
-export interface LogManagerDependencies {
-  readonly fileSystem: FileSystem;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly random: Random;
-}
-
-/** One log directory, for DescribeLogDirs and metrics. */
-export interface LogDirectoryState {
-  readonly path: string;
-  /** Undefined where the directory failed before it told. */
-  readonly id: Uuid | undefined;
-  readonly online: boolean;
-  readonly failure: Error | undefined;
-  readonly logs: readonly Log[];
-  /** Copies of logs that are on their way here. */
-  readonly futures: readonly MovingLog[];
-}
+export type {
+  LogDirectoryState,
+  LogManagerDependencies,
+  LogManagerOptions,
+  OpenProgress,
+} from './log-manager-options.ts';
 
 const LOADS_PER_DIRECTORY = 4;
 const CLOSES_PER_DIRECTORY = 16;
@@ -125,7 +78,11 @@ export class LogManager {
     this.#directories = options.directories.map(
       (path) =>
         new LogDirectory(
-          { path, onFailure: (directory, error) => this.#directoryFailed(directory, error) },
+          {
+            path,
+            fewestInBulk: options.fewestInBulk,
+            onFailure: (directory, error) => this.#directoryFailed(directory, error),
+          },
           dependencies,
         ),
     );
@@ -310,6 +267,7 @@ export class LogManager {
       });
       this.#options.onProgress?.({ directory: directory.path, loaded: ++loaded, total });
     });
+    if (!cleanShutdown) await directory.makeDurable(this.#options.loadsPerDirectory ?? LOADS_PER_DIRECTORY);
     directory.loaded = directory.online;
     if (!directory.online) directory.contentUnknown = directory.logs.size < total;
   }
@@ -325,7 +283,7 @@ export class LogManager {
       const { producerIdExpirationMs } = this.#options;
       const config = this.#options.configOf(topic);
       const log = await openLog(
-        { directory: path, topic, partition, config, producerIdExpirationMs, ...checkpoints },
+        { directory: path, topic, partition, config, producerIdExpirationMs, durableLater: true, ...checkpoints },
         this.#logDependencies(),
       );
       const other = this.#logs.get(name);
@@ -580,8 +538,9 @@ export class LogManager {
   async #closeDirectory(directory: LogDirectory, brokerEpoch: number): Promise<void> {
     const logs = [...directory.logs.values()];
     const { highWatermarkOf } = this.#options;
-    let clean = directory.loaded && directory.online;
     await directory.checkpointHighWatermarks(highWatermarkOf ?? ((log) => log.highWatermark));
+    await directory.syncInBulk({ closing: true });
+    let clean = directory.loaded && directory.online;
     await inParallel(logs, CLOSES_PER_DIRECTORY, async (log) => {
       try {
         await log.close();

@@ -8,6 +8,7 @@ import type { LeaderEpoch, Offset, Timestamp } from '../base/units.ts';
 import type { Uuid } from '../base/uuid.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
 import { abortedTransactions } from './aborted-transactions.ts';
+import { LogInBulk } from './bulk-sync.ts';
 import { type Compaction, type CompactionTools, compact } from './cleaner/compact-log.ts';
 import { type DirtyRange, dirtyRange, isWorthwhile } from './cleaner/dirty-range.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
@@ -30,7 +31,7 @@ import { truncateFullyAndStartAt, truncateTo } from './log-truncate.ts';
 import { readPartitionMetadata, writePartitionMetadata } from './partition-metadata.ts';
 import { isUnderWay } from './producer-entry.ts';
 import type { ActiveProducer } from './producer-state.ts';
-import { recover } from './recovery.ts';
+import { recover, settledNames } from './recovery.ts';
 import { SnapshotFiles } from './snapshot-files.ts';
 import type { AbortedTransaction } from './transaction-index.ts';
 import type { VerificationGuard, VerificationRequest } from './transaction-verification.ts';
@@ -69,6 +70,8 @@ export interface OpenLogOptions extends LogOptions {
   readonly cleanShutdown?: boolean;
   /** Called after each segment that had to be checked. */
   readonly onProgress?: (segmentsLeft: number) => void;
+  /** The caller sees to it, by `makeDurable`, before anything else happens to the log. */
+  readonly durableLater?: boolean;
 }
 
 export interface CreateLogOptions extends LogOptions {
@@ -85,7 +88,7 @@ const DAY_MS = 86_400_000;
 export async function openLog(options: OpenLogOptions, dependencies: LogDependencies): Promise<Log> {
   const { fileSystem } = dependencies;
   const topicId = topicIdOf(options, dependencies);
-  const names = fileSystem.list(options.directory).map((entry) => entry.name);
+  const names = settledNames(options.directory, fileSystem);
   const core = newCore(options, topicId, names, dependencies);
   core.cleanedTo = options.cleanedTo;
   await recover(core, {
@@ -93,14 +96,18 @@ export async function openLog(options: OpenLogOptions, dependencies: LogDependen
     startOffset: options.startOffset ?? 0,
     cleanShutdown: options.cleanShutdown ?? false,
     onProgress: options.onProgress,
+    names,
   });
   const log = new Log(core);
-  if (options.cleanShutdown !== true) await makeDurable(log);
+  if (options.cleanShutdown !== true && options.durableLater !== true) await makeDurable(log);
   return log;
 }
 
-/** A full disk does not keep a log from being read: the next flush tries again. */
-async function makeDurable(log: Log): Promise<void> {
+/**
+ * For a log that was opened after an unclean stop. A full disk does not keep it from being read: the next flush tries
+ * again. Rejects with what made the log fail.
+ */
+export async function makeDurable(log: Log): Promise<void> {
   try {
     await log.flush();
   } catch {
@@ -446,6 +453,11 @@ export class Log {
     return this.#flush.flush();
   }
 
+  /** For whoever makes many logs durable at once. */
+  get inBulk(): LogInBulk {
+    return new LogInBulk(this.#core);
+  }
+
   /** What is dirty enough at `nowMs` to be compacted; undefined where nothing is. */
   async dirtyRange(nowMs: Timestamp): Promise<DirtyRange | undefined> {
     const core = this.#core;
@@ -545,9 +557,7 @@ export class Log {
     if (core.closed) return;
     try {
       if (core.failure !== undefined) throw core.unusableError();
-      core.closing = true;
-      core.active.finishIndexes();
-      if (core.endOffset > (core.snapshots.latest ?? -1)) core.snapshots.write(core.endOffset, core.producers.entries);
+      core.finishForClose();
       await this.flush();
     } catch (error) {
       core.fail(error, 'close the log');

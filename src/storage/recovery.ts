@@ -4,6 +4,7 @@
  * producers are built again from what remains. A missing or broken index alone is no reason to cut anything.
  */
 import { messageOf } from '../base/errors.ts';
+import type { FileSystem } from '../base/file-system.ts';
 import type { Offset } from '../base/units.ts';
 import * as batch from '../records/batch.ts';
 import { crc32c } from '../records/crc32c.ts';
@@ -11,11 +12,13 @@ import { BatchCursor, nextBatch, nextBatchAsync } from './batch-cursor.ts';
 import { settleInterruptedSwap } from './interrupted-swap.ts';
 import type { LogCore } from './log-core.ts';
 import {
+  CLEANED_SUFFIX,
   DELETED_SUFFIX,
   LOG_SUFFIX,
   OFFSET_INDEX_SUFFIX,
   offsetFileName,
   offsetOfFileName,
+  SWAP_SUFFIX,
   TIME_INDEX_SUFFIX,
   TRANSACTION_INDEX_SUFFIX,
 } from './log-files.ts';
@@ -35,19 +38,20 @@ export interface RecoveryOptions {
   readonly cleanShutdown: boolean;
   /** Called after each segment that had to be checked. */
   readonly onProgress?: (segmentsLeft: number) => void;
+  /** From `settledNames`. */
+  readonly names: readonly string[];
 }
 
 /** Bytes read at once while checking. */
 const CHECK_WINDOW_BYTES = 2 ** 20;
+const LEFTOVERS = [DELETED_SUFFIX, SWAP_SUFFIX, CLEANED_SUFFIX];
 
 /** Fills an empty core from its directory. Rejects with the system's error. */
 export async function recover(core: LogCore, options: RecoveryOptions): Promise<void> {
-  removeDeleted(core);
-  settleInterruptedSwap(core.place.path, core.fileSystem);
   core.startOffset = options.startOffset;
   core.recoveryPoint = options.recoveryPoint;
   const epochsKnown = loadEpochs(core);
-  core.segments = loadSegments(core);
+  core.segments = loadSegments(core, new Set(options.names));
   if (core.segments.length > 0) core.startOffset = Math.max(core.startOffset, core.segments[0]!.baseOffset);
   if (!epochsKnown || (!options.cleanShutdown && lacksFirstEpochs(core))) await readEpochs(core);
   const unchecked = await firstUnchecked(core, options);
@@ -64,12 +68,17 @@ async function syncTransactionIndexes(core: LogCore): Promise<void> {
   for (const { transactionIndex } of core.segments) if (transactionIndex.dirty) await transactionIndex.sync();
 }
 
-function removeDeleted(core: LogCore): void {
-  for (const { name, directory } of core.fileSystem.list(core.place.path)) {
-    if (!directory && name.endsWith(DELETED_SUFFIX) && !name.endsWith(`.checkpoint${DELETED_SUFFIX}`)) {
-      core.fileSystem.remove(`${core.place.path}/${name}`);
-    }
+/** The names of a log's files, after what a stop left half done was done or undone. Throws the system's error. */
+export function settledNames(directory: string, fileSystem: FileSystem): string[] {
+  const names = fileSystem.list(directory).flatMap((entry) => (entry.directory ? [] : [entry.name]));
+  // Ten thousand directories are listed once each as a rule.
+  if (!names.some((name) => LEFTOVERS.some((suffix) => name.endsWith(suffix)))) return names;
+  for (const name of names) {
+    const isDeleted = name.endsWith(DELETED_SUFFIX) && !name.endsWith(`.checkpoint${DELETED_SUFFIX}`);
+    if (isDeleted) fileSystem.remove(`${directory}/${name}`);
   }
+  settleInterruptedSwap(directory, fileSystem);
+  return fileSystem.list(directory).map((entry) => entry.name);
 }
 
 /** False where the file cannot be understood: the batches then tell the epochs. */
@@ -83,10 +92,9 @@ function loadEpochs(core: LogCore): boolean {
   }
 }
 
-function loadSegments(core: LogCore): Segment[] {
+function loadSegments(core: LogCore, names: ReadonlySet<string>): Segment[] {
   const { fileSystem, place } = core;
   const bases: Offset[] = [];
-  const names = new Set(fileSystem.list(place.path).map((entry) => entry.name));
   for (const name of names) {
     const base = offsetOfFileName(name, LOG_SUFFIX);
     if (base !== undefined) bases.push(base);
@@ -182,7 +190,8 @@ async function loadClean(core: LogCore): Promise<void> {
 }
 
 async function checkFrom(core: LogCore, first: number, options: RecoveryOptions): Promise<void> {
-  const from = core.segments[first]!.baseOffset;
+  const resumed = resumePoint(core, core.segments[first]!, options);
+  const from = resumed?.offset ?? core.segments[first]!.baseOffset;
   await rebuildProducersAsync(core, from);
   core.endOffset = from;
   // The file may tell of epochs that a truncation took back; the batches from here on tell the true ones.
@@ -198,9 +207,9 @@ async function checkFrom(core: LogCore, first: number, options: RecoveryOptions)
       dropFrom(core, index);
       break;
     }
-    core.endOffset = segment.baseOffset;
+    core.endOffset = index === first ? from : segment.baseOffset;
     if (index > first) core.snapshots.write(segment.baseOffset, core.producers.entries);
-    const cutBytes = await checkSegment(core, segment);
+    const cutBytes = await checkSegment(core, segment, index === first ? resumed : undefined);
     if (cutBytes > 0) {
       core.logger.warn('The log is cut at the first bytes that are no batch', {
         endOffset: core.endOffset,
@@ -211,6 +220,22 @@ async function checkFrom(core: LogCore, first: number, options: RecoveryOptions)
     }
     options.onProgress?.(core.segments.length - index - 1);
   }
+}
+
+interface ResumePoint {
+  readonly offset: Offset;
+  readonly position: number;
+}
+
+/**
+ * Where in the first segment the check may begin: at the end that the log had at its last clean stop. Everything below
+ * was durable then, the indexes too, and the recovery point lies at or above it. Undefined where that is not certain.
+ */
+function resumePoint(core: LogCore, segment: Segment, { recoveryPoint }: RecoveryOptions): ResumePoint | undefined {
+  const offset = core.snapshots.offsets.findLast((candidate) => candidate <= recoveryPoint);
+  if (offset === undefined || offset <= segment.baseOffset || offset <= core.startOffset) return undefined;
+  const position = segment.positionToResume(offset);
+  return position === undefined ? undefined : { offset, position };
 }
 
 /**
@@ -230,12 +255,15 @@ function dropFrom(core: LogCore, index: number): void {
   core.cutUnsynced = true;
 }
 
-/** Keeps the run of good batches at the segment's start; returns how many bytes had to be cut off behind it. */
-async function checkSegment(core: LogCore, segment: Segment): Promise<number> {
+/** Keeps the run of good batches from a point on; returns how many bytes had to be cut off behind it. */
+async function checkSegment(core: LogCore, segment: Segment, resumed: ResumePoint | undefined): Promise<number> {
   const fileBytes = segment.size;
-  const cursor = new BatchCursor({ from: 0, to: fileBytes, windowBytes: CHECK_WINDOW_BYTES, need: batch.batchBytes });
-  segment.clearIndexes();
-  segment.transactionIndex.clear();
+  const from = resumed?.position ?? 0;
+  const cursor = new BatchCursor({ from, to: fileBytes, windowBytes: CHECK_WINDOW_BYTES, need: batch.batchBytes });
+  if (resumed === undefined) {
+    segment.clearIndexes();
+    segment.transactionIndex.clear();
+  } else segment.resumeAt(resumed.offset, resumed.position);
   const file = segment.borrow();
   try {
     while ((await nextBatchAsync(cursor, file)) && isGood(core, segment, cursor)) {

@@ -262,6 +262,35 @@ export class Segment {
     this.size = 0;
   }
 
+  /**
+   * Where the batch begins, or would, whose base offset is `offset`, by indexes that another run of the process wrote.
+   * Undefined where they cannot be true, or no batch ends there: then nothing is known.
+   */
+  positionToResume(offset: Offset): number | undefined {
+    if (!this.#hasIndexes || !this.offsetIndex.isPlausible(this.size) || !this.timeIndex.isPlausible())
+      return undefined;
+    const cursor = new BatchCursor({ from: this.offsetIndex.positionFor(offset - 1), to: this.size });
+    while (nextBatch(cursor, this.file.use())) {
+      const next = lastOffset(cursor.bytes, cursor.at) + 1;
+      if (next >= offset) return next === offset ? cursor.position + cursor.size : undefined;
+    }
+    return undefined;
+  }
+
+  /** As `clearIndexes`, but what lies before `position`, and so below `offset`, stays known. */
+  resumeAt(offset: Offset, position: number): void {
+    this.#checked = true;
+    this.#timesChecked = true;
+    this.offsetIndex.truncateTo(offset);
+    this.timeIndex.truncateTo(offset);
+    this.transactionIndex.truncateTo(offset);
+    this.offsetIndex.file.trim();
+    this.timeIndex.file.trim();
+    this.#bytesSinceEntry = 0;
+    this.size = position;
+    this.#largest = this.#scanLargest();
+  }
+
   /** Nothing will be appended for now: the last time entry holds the largest timestamp, and both files are complete. */
   finishIndexes(): void {
     const { timestamp, offset } = this.largest();

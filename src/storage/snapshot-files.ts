@@ -92,6 +92,15 @@ export class SnapshotFiles {
     if (this.latest !== undefined) this.#unsynced.add(this.latest);
   }
 
+  get hasUnsynced(): boolean {
+    return this.#unsynced.size > 0;
+  }
+
+  /** Somebody else made what was written durable. */
+  noteSynced(): void {
+    this.#unsynced.clear();
+  }
+
   /** Makes what was written durable, but for the directory's entries; false where nothing was to do. */
   async sync(): Promise<boolean> {
     if (this.#unsynced.size === 0) return false;

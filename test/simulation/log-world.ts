@@ -74,6 +74,8 @@ export class LogWorld {
         configOf: (topic) => this.partitions.find((each) => each.topic === topic)!.config,
         producerIdExpirationMs: NEVER_MS,
         maxOpenFiles: 16,
+        // Half of the starts and stops: the other half takes the way of few logs.
+        fewestInBulk: this.#starts % 2 === 0 ? 1 : undefined,
         maxIndexBytes: 512,
         flushCheckMs: 1000,
         retentionCheckMs: NEVER_MS,
