@@ -18,30 +18,37 @@ import {
   advertisedListeners,
   brokerListeners,
   type Endpoint,
+  interBrokerListener,
   type ListenersResult,
   SECURITY_PROTOCOL_IDS,
 } from '../config/listeners.ts';
 import { resolveTopicConfig } from '../config/topic-config.ts';
-import { Controller } from '../controller/controller.ts';
+import { type BrokerReference, Controller } from '../controller/controller.ts';
 import { GroupCoordinator, OFFSETS_TOPIC } from '../coordinator/group/group-coordinator.ts';
-import { brokerConfigsOf, topicConfigsOf } from '../metadata/image.ts';
+import { brokerConfigsOf, emptyImage, topicConfigsOf } from '../metadata/image.ts';
 import type { MetadataQuorum } from '../metadata/quorum.ts';
-import { LocalQuorum } from '../metadata/quorums/local.ts';
 import type { RequestHandler } from '../network/connection.ts';
+import { nodeTransport, type Transport } from '../network/transport.ts';
 import { followDelta, hostAll } from '../replication/follow-metadata.ts';
 import { replicaConfigOf } from '../replication/replica-config.ts';
 import { Replicas, type TopicDirectory } from '../replication/replicas.ts';
 import type { Log } from '../storage/log.ts';
 import type { LogConfig } from '../storage/log-config.ts';
 import { LogManager } from '../storage/log-manager.ts';
+import { type Answering, answering, ownConnection } from './answering.ts';
+import { ClusterMembership } from './cluster-membership.ts';
+import { ControllerGateway } from './controller-gateway.ts';
 import { createDispatch } from './dispatch.ts';
 import { FetchSessions } from './fetch-sessions.ts';
+import { FollowerLinks } from './follower-links.ts';
 import { groupCoordinatorOptions } from './group-options.ts';
 import { createHandlers } from './handlers.ts';
 import { InternalTopics } from './internal-topics.ts';
 import { openListeners } from './listening.ts';
 import { cleanerSettings, logDirectories, logManagerOptions } from './log-options.ts';
+import { Peers } from './peers.ts';
 import { ProducerIds } from './producer-ids.ts';
+import { type StartedQuorum, startQuorum } from './quorums.ts';
 import type { BrokerServices } from './services.ts';
 import { TopicCreation } from './topic-creation.ts';
 
@@ -50,6 +57,7 @@ export interface BrokerDependencies {
   readonly clock?: Clock;
   readonly random?: Random;
   readonly fileSystem?: FileSystem;
+  readonly transport?: Transport;
 }
 
 export interface Broker {
@@ -74,6 +82,7 @@ export async function createBroker(
   const broker = new BrokerProcess(options.config, {
     random: systemRandom,
     fileSystem: disk,
+    transport: nodeTransport,
     ...dependencies,
     clock,
     logger: limitLines(dependencies.logger, clock),
@@ -93,24 +102,42 @@ class BrokerProcess implements Broker {
   readonly #logger: Logger;
   readonly #static: BrokerConfig;
   readonly #logs: LogManager;
+  readonly #peers: Peers;
   /** What to undo, in the order of starting. */
   readonly #stops: (() => Promise<void>)[] = [];
   #config: BrokerConfig;
   #quorum: MetadataQuorum | undefined;
   #replicas: Replicas | undefined;
   #advertised: readonly Endpoint[] = [];
-  #brokerEpoch = -1;
+  /** Of the cluster, where others than this node's directories know it. */
+  #clusterId: string | undefined;
+  #membership: ClusterMembership | undefined;
+  /** Set once there are handlers. */
+  #answerOwn: Answering = () => Promise.resolve(undefined);
+  #answerEnveloped: Answering = () => Promise.resolve(undefined);
   #closing: Promise<void> | undefined;
 
   constructor(config: BrokerConfig, dependencies: Required<BrokerDependencies>) {
+    const clusterId = (): string | undefined => this.#clusterId;
     this.#static = config;
     this.#config = config;
     this.#dependencies = dependencies;
     this.#logger = dependencies.logger;
     this.brokerId = Math.max(0, config.get('node.id'));
+    this.#peers = new Peers(
+      {
+        brokerId: this.brokerId,
+        requestTimeoutMs: config.get('request.timeout.ms'),
+        listener: interBrokerListener(config),
+      },
+      { ...dependencies, image: () => this.#quorum?.image() ?? emptyImage('') },
+    );
     this.#logs = new LogManager(
       {
         ...logManagerOptions(config, this.brokerId),
+        get clusterId() {
+          return clusterId();
+        },
         configOf: (topic) => this.#logConfigOf(topic),
         isStray: (log) => this.#isStray(log),
         onMoved: (log) => this.#replicas?.logMoved(log),
@@ -135,11 +162,11 @@ class BrokerProcess implements Broker {
 
   async start(): Promise<void> {
     const endpoints = plaintextOnly(endpointsOf(brokerListeners(this.#config)));
-    this.#logs.claim();
-    this.#stops.push(() => this.#logs.close({ brokerEpoch: this.#brokerEpoch }));
-    const quorum = await this.#startQuorum();
+    const started = await this.#startQuorum();
+    const { quorum } = started;
     await this.#logs.load();
     const services = this.#createServices(quorum);
+    this.#membership = this.#createMembership(started, services);
     const follower = { brokerId: this.brokerId, config: () => this.#config, replicas: services.replicas };
     hostAll(follower, quorum.image());
     services.groups.start();
@@ -152,26 +179,31 @@ class BrokerProcess implements Broker {
     this.#reportFacts();
   }
 
-  async #startQuorum(): Promise<MetadataQuorum> {
+  async #startQuorum(): Promise<StartedQuorum> {
     const { logger, clock, fileSystem, random } = this.#dependencies;
-    const quorum = new LocalQuorum(
+    const started = await startQuorum(
       {
-        directory: this.#config.get('metadata.log.dir') ?? logDirectories(this.#config)[0]!,
-        nodeId: this.brokerId,
-        clusterId: this.#logs.clusterId,
-        segmentBytes: this.#config.get('metadata.log.segment.bytes'),
-        segmentMs: this.#config.get('metadata.log.segment.ms'),
-        snapshotAfterBytes: this.#config.get('metadata.log.max.record.bytes.between.snapshots'),
-        snapshotAfterMs: this.#config.get('metadata.log.max.snapshot.interval.ms'),
+        config: this.#static,
+        brokerId: this.brokerId,
+        brokerEpoch: () => this.#brokerEpoch,
+        claimLogs: (clusterId) => {
+          this.#clusterId = clusterId;
+          this.#logs.claim();
+          this.#stops.push(() => this.#logs.close({ brokerEpoch: this.#brokerEpoch }));
+          return this.#logs.clusterId;
+        },
+        onStop: (stop) => this.#stops.push(stop),
         onFailure: (error) => this.#fail(error),
       },
-      { logger, clock, fileSystem, random },
+      { logger, clock, fileSystem, random, connect: (address) => this.#peers.connectAt(address) },
     );
-    this.#stops.push(() => quorum.close());
-    await quorum.start();
-    this.#quorum = quorum;
-    this.#config = this.#static.withDynamic(brokerConfigsOf(quorum.image(), this.brokerId));
-    return quorum;
+    this.#quorum = started.quorum;
+    this.#config = this.#static.withDynamic(brokerConfigsOf(started.quorum.image(), this.brokerId));
+    return started;
+  }
+
+  get #brokerEpoch(): number {
+    return this.#membership?.brokerEpoch ?? -1;
   }
 
   #createServices(quorum: MetadataQuorum): BrokerServices {
@@ -218,15 +250,78 @@ class BrokerProcess implements Broker {
         { maxSessions: config().get('max.incremental.fetch.session.cache.slots') },
         { clock, random },
       ),
+      controllerGateway: this.#createGateway(quorum),
+      followerLinks: new FollowerLinks(
+        { brokerId: this.brokerId },
+        {
+          clock,
+          quorum,
+          connect: (brokerId) => this.#peers.connectTo(brokerId),
+          onGone: (brokerId, brokerEpoch) => this.#fence(controller, { brokerId, brokerEpoch }),
+        },
+      ),
+      answerEnveloped: (frame, connection) => this.#answerEnveloped(frame, connection),
     };
     return services;
+  }
+
+  #createGateway(quorum: MetadataQuorum): ControllerGateway {
+    const { logger, clock } = this.#dependencies;
+    const own = ownConnection();
+    const gateway = new ControllerGateway(
+      { timeoutMs: this.#static.get('request.timeout.ms') },
+      {
+        clock,
+        logger,
+        quorum,
+        connect: (address) => this.#peers.connectAt(address),
+        answer: (frame) => this.#answerOwn(frame, own),
+      },
+    );
+    this.#stops.push(async () => gateway.close());
+    return gateway;
+  }
+
+  /** The broker's process is gone: there is no reason to wait for the end of its session. */
+  #fence(controller: Controller, broker: BrokerReference): void {
+    this.#logger.warn('a broker is gone', { ...broker });
+    controller.fenceBroker(broker).catch((error: unknown) => {
+      this.#logger.warn('a broker that is gone could not be fenced', { ...broker, reason: messageOf(error) });
+    });
+  }
+
+  #createMembership(started: StartedQuorum, services: BrokerServices): ClusterMembership {
+    const { logger, clock } = this.#dependencies;
+    const { quorum, controller, controllerGateway: gateway } = services;
+    const config = this.#static;
+    const handOver = config.get('controlled.shutdown.enable');
+    return new ClusterMembership(
+      {
+        brokerId: this.brokerId,
+        heartbeatMs: config.get('broker.heartbeat.interval.ms'),
+        handOverMs: handOver
+          ? config.get('controlled.shutdown.max.retries') * config.get('controlled.shutdown.retry.backoff.ms')
+          : 0,
+        offlineLogDirs: () =>
+          this.#logs.directories().flatMap(({ id, online }) => (id === undefined || online ? [] : [id])),
+      },
+      { clock, logger, quorum, gateway, registrar: started.registrar({ controller, gateway }) },
+    );
   }
 
   /** Opens the listeners, makes the broker known at the ports they got, and only then answers what came in meanwhile. */
   async #serve(endpoints: readonly Endpoint[], services: BrokerServices): Promise<void> {
     const { logger, clock, random } = this.#dependencies;
     const config = this.#config;
-    const dispatch = createDispatch(createHandlers(services), logger);
+    const handlers = createHandlers(services);
+    const dispatch = createDispatch(handlers, logger, services.controllerGateway);
+    this.#answerOwn = answering(createDispatch(handlers, logger));
+    this.#answerEnveloped = answering(
+      createDispatch(
+        handlers.filter(({ traits }) => traits.forController),
+        logger,
+      ),
+    );
     let registered = false;
     let markRegistered: () => void = () => undefined;
     const registration = new Promise<void>((resolve) => {
@@ -239,7 +334,7 @@ class BrokerProcess implements Broker {
     // First of all: members that wait for others would hold up the listeners until the grace is over.
     this.#stops.push(async () => services.groups.close());
     this.#advertised = endpointsOf(advertisedListeners(config, hostname(), listeners.ports));
-    const { brokerEpoch } = await services.controller.registerBroker({
+    await this.#membership!.join({
       brokerId: this.brokerId,
       clusterId: this.clusterId,
       incarnationId: newUuid(random),
@@ -251,9 +346,9 @@ class BrokerProcess implements Broker {
       })),
       rack: config.get('broker.rack'),
       logDirs: this.#logs.directories().flatMap(({ id }) => (id === undefined ? [] : [id])),
-      unfenced: true,
+      unfenced: false,
     });
-    this.#brokerEpoch = brokerEpoch;
+    this.#stops.push(() => this.#membership!.leave());
     registered = true;
     markRegistered();
   }

@@ -8,6 +8,7 @@ import { messageOf } from '../base/errors.ts';
 import type { ReplyPart } from '../base/file-region.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Connection, RequestHandler } from '../network/connection.ts';
+import { FRAME_PREFIX_BYTES } from '../network/frame-reader.ts';
 import type { Reply } from '../network/reply-queue.ts';
 import { apiVersions } from '../protocol/apis/api-versions.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
@@ -16,8 +17,20 @@ import { includesVersion } from '../protocol/versions.ts';
 import { cancellationOf } from './cancellation.ts';
 import { CLOSE, type Handler, NO_REPLY, type Outcome } from './handler.ts';
 
-/** Builds the function that answers frames from the handler table. */
-export function createDispatch(handlers: readonly Handler[], logger: Logger): RequestHandler {
+/** The way to the active controller, for requests that only it can answer. */
+export interface ControllerRoute {
+  /** Whether they are answered here. */
+  readonly isHere: boolean;
+  /** Takes a request frame and resolves with the response, both without size; undefined where none was to be had. */
+  forward(frame: Buffer): Promise<Buffer | undefined>;
+}
+
+/** Builds the function that answers frames from the handler table. Without a route everything is answered here. */
+export function createDispatch(
+  handlers: readonly Handler[],
+  logger: Logger,
+  toController?: ControllerRoute,
+): RequestHandler {
   const byKey: (Handler | undefined)[] = [];
   for (const handler of handlers) byKey[handler.api.key] = handler;
 
@@ -53,9 +66,20 @@ export function createDispatch(handlers: readonly Handler[], logger: Logger): Re
     }
     const { api } = handler;
     const finish = (outcome: Outcome<unknown>): Reply => replyOf(api, header, outcome);
-    const outcome = handler.handle(request, { header, connection, cancellation: cancellationOf(connection) });
-    return outcome instanceof Promise ? outcome.then(finish) : finish(outcome);
+    const answer = (): Reply | Promise<Reply> => {
+      const outcome = handler.handle(request, { header, connection, cancellation: cancellationOf(connection) });
+      return outcome instanceof Promise ? outcome.then(finish) : finish(outcome);
+    };
+    if (handler.traits.forController !== true || toController === undefined || toController.isHere) return answer();
+    // Without an answer from the controller ours is a refusal in the right shape: not the controller.
+    return toController.forward(frame).then((response) => (response === undefined ? answer() : withSize(response)));
   };
+}
+
+function withSize(response: Buffer): readonly ReplyPart[] {
+  const size = Buffer.allocUnsafe(FRAME_PREFIX_BYTES);
+  size.writeInt32BE(response.length);
+  return [size, response];
 }
 
 function replyOf(api: Handler['api'], header: RequestHeader, outcome: Outcome<unknown>): Reply {

@@ -16,7 +16,9 @@ import { handleDescribeGroups } from './handlers/describe-groups.ts';
 import { handleDescribeLogDirs } from './handlers/describe-log-dirs.ts';
 import { handleDescribeProducers } from './handlers/describe-producers.ts';
 import { handleDescribeTopicPartitions } from './handlers/describe-topic-partitions.ts';
+import { handleEnvelope } from './handlers/envelope.ts';
 import { handleFetch } from './handlers/fetch.ts';
+import { handleFetchSnapshot } from './handlers/fetch-snapshot.ts';
 import { handleFindCoordinator } from './handlers/find-coordinator.ts';
 import { handleHeartbeat } from './handlers/heartbeat.ts';
 import { handleIncrementalAlterConfigs } from './handlers/incremental-alter-configs.ts';
@@ -68,12 +70,15 @@ const TABLE: readonly ((services: BrokerServices) => Handler)[] = [
   handleConsumerGroupHeartbeat,
   handleConsumerGroupDescribe,
   handleDescribeTopicPartitions,
+  handleEnvelope,
+  handleFetchSnapshot,
 ];
 
 /** One handler for each served API, over the same services. */
 export function createHandlers(services: BrokerServices): Handler[] {
   const handlers = TABLE.map((create) => create(services));
   // ApiVersions tells all of them, itself included.
-  handlers.push(handleApiVersions(services, () => handlers.map(({ api }) => api)));
+  const told = (): Handler[] => handlers.filter(({ traits }) => traits.peerOnly !== true);
+  handlers.push(handleApiVersions(services, () => told().map(({ api }) => api)));
   return handlers;
 }

@@ -4,9 +4,12 @@ import type { BrokerConfig } from '../config/broker-config.ts';
 import type { Controller } from '../controller/controller.ts';
 import type { GroupCoordinator } from '../coordinator/group/group-coordinator.ts';
 import type { MetadataQuorum } from '../metadata/quorum.ts';
+import type { Connection } from '../network/connection.ts';
 import type { Replicas, TopicDirectory } from '../replication/replicas.ts';
 import type { LogManager } from '../storage/log-manager.ts';
+import type { ControllerGateway } from './controller-gateway.ts';
 import type { FetchSessions } from './fetch-sessions.ts';
+import type { FollowerLinks } from './follower-links.ts';
 import type { InternalTopics } from './internal-topics.ts';
 import type { ProducerIds } from './producer-ids.ts';
 import type { TopicCreation } from './topic-creation.ts';
@@ -27,4 +30,8 @@ export interface BrokerServices {
   readonly logs: LogManager;
   readonly replicas: Replicas;
   readonly fetchSessions: FetchSessions;
+  readonly controllerGateway: ControllerGateway;
+  readonly followerLinks: FollowerLinks;
+  /** Answers a request that another broker passes on, as if it had come from its client; both without size. */
+  answerEnveloped(frame: Buffer, connection: Connection): Promise<Buffer | undefined>;
 }

@@ -102,6 +102,16 @@ function interBrokerViolations(config: BrokerConfig, told: readonly Endpoint[]):
   return [`inter.broker.listener.name=${name}: is no listener that is advertised; allowed: ${names}`];
 }
 
+/** Name of the listener that brokers use among themselves: the one that is named, or the first of their protocol. */
+export function interBrokerListener(config: BrokerConfig): string {
+  const name = config.get('inter.broker.listener.name')?.toUpperCase();
+  if (name !== undefined) return name;
+  const protocol = config.get('security.inter.broker.protocol');
+  const listeners = brokerListeners(config);
+  const ofProtocol = listeners.ok ? listeners.endpoints.find((endpoint) => endpoint.protocol === protocol) : undefined;
+  return ofProtocol?.listener ?? protocol;
+}
+
 export function isWildcard(host: string): boolean {
   return host === '' || host === '0.0.0.0' || host === '::';
 }

@@ -63,7 +63,7 @@ const MAX_RESPONSE_BYTES = 268_435_456;
 const CLOSE_TIMEOUT_MS = 1_000;
 const LARGEST_CORRELATION_ID = 2 ** 31 - 1;
 
-/** Opens a channel. Rejects with SluiceError BROKER_UNREACHABLE. */
+/** Opens a channel. Rejects with SluiceError BROKER_UNREACHABLE, whose cause is the system's error. */
 export function connect(options: ChannelOptions, dependencies: ChannelDependencies): Promise<Channel> {
   return new Promise((resolve, reject) => {
     const channel: BrokerChannel = new BrokerChannel(options, dependencies, (error) => {
@@ -207,7 +207,7 @@ class BrokerChannel implements Channel {
       onDrain: () => undefined,
       onClose: (error) => {
         const why = error === undefined ? 'closed the connection' : `broke the connection: ${describe(error)}`;
-        if (this.#state === 'connecting') this.#fail(this.#unreachable(describe(error)));
+        if (this.#state === 'connecting') this.#fail(this.#unreachable(describe(error), error));
         else this.#fail(this.#error('BROKER_DISCONNECTED', why, true, error));
         this.#state = 'closed';
         this.#reader.discard();
@@ -295,9 +295,10 @@ class BrokerChannel implements Channel {
     if (nextMs !== Number.POSITIVE_INFINITY) this.#armDeadline(nextMs);
   }
 
-  #unreachable(why: string): SluiceError {
+  #unreachable(why: string, cause?: Error): SluiceError {
     return new SluiceError('BROKER_UNREACHABLE', `no broker can be reached at ${this.host}:${this.port}: ${why}`, {
       retriable: true,
+      cause,
       remedy: 'Check that a broker runs there, the address, and that no firewall is in between.',
     });
   }

@@ -4,4 +4,4 @@ import { handler } from '../handler.ts';
 import type { BrokerServices } from '../services.ts';
 
 export const handleAlterConfigs = (services: BrokerServices) =>
-  handler(alterConfigs, (request) => services.controller.alterConfigs(request));
+  handler(alterConfigs, (request) => services.controller.alterConfigs(request), { forController: true });

@@ -4,4 +4,4 @@ import { handler } from '../handler.ts';
 import type { BrokerServices } from '../services.ts';
 
 export const handleCreatePartitions = (services: BrokerServices) =>
-  handler(createPartitions, (request) => services.controller.createPartitions(request));
+  handler(createPartitions, (request) => services.controller.createPartitions(request), { forController: true });

@@ -4,4 +4,4 @@ import { handler } from '../handler.ts';
 import type { BrokerServices } from '../services.ts';
 
 export const handleCreateTopics = (services: BrokerServices) =>
-  handler(createTopics, (request) => services.controller.createTopics(request));
+  handler(createTopics, (request) => services.controller.createTopics(request), { forController: true });

@@ -4,4 +4,4 @@ import { handler } from '../handler.ts';
 import type { BrokerServices } from '../services.ts';
 
 export const handleDeleteTopics = (services: BrokerServices) =>
-  handler(deleteTopics, (request) => services.controller.deleteTopics(request));
+  handler(deleteTopics, (request) => services.controller.deleteTopics(request), { forController: true });

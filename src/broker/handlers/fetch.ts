@@ -7,6 +7,7 @@ import type { ReadResult } from '../../replication/partition.ts';
 import { type FetchTarget, type PartitionNews, withTopicName } from '../fetch-sessions.ts';
 import { handler } from '../handler.ts';
 import type { BrokerServices } from '../services.ts';
+import { fetchMetadata, isMetadataFetch } from './fetch-metadata.ts';
 
 type TopicResponse = FetchResponse['responses'][number];
 type PartitionResponse = TopicResponse['partitions'][number];
@@ -18,6 +19,7 @@ const READ_COMMITTED = 1;
 
 export const handleFetch = (services: BrokerServices) =>
   handler(fetch, async (request, context): Promise<FetchResponse> => {
+    if (isMetadataFetch(request)) return fetchMetadata(services, request, context);
     const version = context.header.apiVersion;
     const session = services.fetchSessions.begin({
       sessionId: request.sessionId,

@@ -4,4 +4,6 @@ import { handler } from '../handler.ts';
 import type { BrokerServices } from '../services.ts';
 
 export const handleIncrementalAlterConfigs = (services: BrokerServices) =>
-  handler(incrementalAlterConfigs, (request) => services.controller.incrementalAlterConfigs(request));
+  handler(incrementalAlterConfigs, (request) => services.controller.incrementalAlterConfigs(request), {
+    forController: true,
+  });

@@ -1,0 +1,142 @@
+/**
+ * The metadata quorum that a configuration asks for: builds and starts it, and tells how brokers become known in it. Each
+ * kind has its own order of things: a node that is its own quorum finds its cluster in its directories, others ask first.
+ */
+import type { Clock } from '../base/clock.ts';
+import { SluiceError } from '../base/errors.ts';
+import type { FileSystem } from '../base/file-system.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
+import type { BrokerId } from '../base/units.ts';
+import type { BrokerConfig } from '../config/broker-config.ts';
+import type { Controller } from '../controller/controller.ts';
+import type { MetadataQuorum } from '../metadata/quorum.ts';
+import { FollowedQuorum } from '../metadata/quorums/followed.ts';
+import { LocalQuorum } from '../metadata/quorums/local.ts';
+import type { Channel } from '../network/channel.ts';
+import { brokerRegistration } from '../protocol/apis/broker-registration.ts';
+import { ErrorCode, errorName, isRetriable } from '../protocol/error-codes.ts';
+import type { Registrar } from './cluster-membership.ts';
+import type { ControllerGateway } from './controller-gateway.ts';
+import { logDirectories } from './log-options.ts';
+
+export type QuorumChoice =
+  /** This node alone is the quorum. */
+  | { readonly kind: 'local' }
+  /** Another node alone is the quorum. */
+  | {
+      readonly kind: 'followed';
+      readonly controller: { readonly id: BrokerId; readonly host: string; readonly port: number };
+    };
+
+const VOTER = /^(\d+)@\[?([^\]]+)\]?:(\d{1,5})$/;
+
+export function quorumOf(config: BrokerConfig): QuorumChoice {
+  const voters = config.get('controller.quorum.voters');
+  if (voters.length === 0) return { kind: 'local' };
+  if (voters.length > 1) {
+    throw new SluiceError('INVALID_CONFIG', 'controller.quorum.voters: quorums of several voters are not there yet', {
+      remedy: 'Name one voter, or use zookeeper.connect.',
+    });
+  }
+  const match = VOTER.exec(voters[0]!);
+  if (match === null) {
+    throw new SluiceError('INVALID_CONFIG', `controller.quorum.voters=${voters[0]}: expected id@host:port`);
+  }
+  const controller = { id: Number(match[1]), host: match[2]!, port: Number(match[3]) };
+  return controller.id === config.get('node.id') ? { kind: 'local' } : { kind: 'followed', controller };
+}
+
+export interface QuorumSurroundings {
+  readonly config: BrokerConfig;
+  readonly brokerId: BrokerId;
+  readonly brokerEpoch: () => number;
+  /** Takes the data directories, for the cluster that is known by now, and tells which cluster they belong to. */
+  readonly claimLogs: (clusterId: string | undefined) => string;
+  /** What is started must be stopped. */
+  readonly onStop: (stop: () => Promise<void>) => void;
+  /** The metadata cannot be trusted any more. */
+  readonly onFailure: (error: Error) => void;
+}
+
+export interface QuorumDependencies {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: Random;
+  readonly fileSystem: FileSystem;
+  readonly connect: (address: { readonly host: string; readonly port: number }) => Promise<Channel>;
+}
+
+export interface StartedQuorum {
+  readonly quorum: MetadataQuorum;
+  /** How this broker becomes known in it. */
+  registrar(services: { readonly controller: Controller; readonly gateway: ControllerGateway }): Registrar;
+}
+
+/** Resolves once the metadata is there. */
+export function startQuorum(
+  surroundings: QuorumSurroundings,
+  dependencies: QuorumDependencies,
+): Promise<StartedQuorum> {
+  const choice = quorumOf(surroundings.config);
+  return choice.kind === 'local'
+    ? startLocal(surroundings, dependencies)
+    : startFollowed(choice.controller, surroundings, dependencies);
+}
+
+async function startLocal(
+  { config, brokerId, claimLogs, onStop, onFailure }: QuorumSurroundings,
+  { clock, logger, random, fileSystem }: QuorumDependencies,
+): Promise<StartedQuorum> {
+  const clusterId = claimLogs(undefined);
+  const quorum = new LocalQuorum(
+    {
+      directory: config.get('metadata.log.dir') ?? logDirectories(config)[0]!,
+      nodeId: brokerId,
+      clusterId,
+      segmentBytes: config.get('metadata.log.segment.bytes'),
+      segmentMs: config.get('metadata.log.segment.ms'),
+      snapshotAfterBytes: config.get('metadata.log.max.record.bytes.between.snapshots'),
+      snapshotAfterMs: config.get('metadata.log.max.snapshot.interval.ms'),
+      onFailure,
+    },
+    { logger, clock, fileSystem, random },
+  );
+  onStop(() => quorum.close());
+  await quorum.start();
+  const registrar = ({ controller }: { readonly controller: Controller }): Registrar => ({
+    // Nobody else watches this node, so there is nothing to wait for.
+    register: (registration) => controller.registerBroker({ ...registration, unfenced: true }),
+    needsHeartbeats: false,
+  });
+  return { quorum, registrar };
+}
+
+async function startFollowed(
+  controller: { readonly id: BrokerId; readonly host: string; readonly port: number },
+  { brokerId, brokerEpoch, claimLogs, onStop }: QuorumSurroundings,
+  dependencies: QuorumDependencies,
+): Promise<StartedQuorum> {
+  const quorum = new FollowedQuorum({ brokerId, brokerEpoch, controller }, dependencies);
+  onStop(() => quorum.close());
+  const clusterId = await quorum.clusterId();
+  claimLogs(clusterId);
+  await quorum.start(clusterId);
+  return { quorum, registrar: ({ gateway }) => ({ register: registerThrough(gateway), needsHeartbeats: true }) };
+}
+
+/** Registers by request to the active controller. */
+function registerThrough(gateway: ControllerGateway): Registrar['register'] {
+  return async ({ endpoints, features, unfenced: _, ...registration }) => {
+    const answer = await gateway.request(brokerRegistration, {
+      ...registration,
+      listeners: endpoints,
+      features: features ?? [],
+    });
+    if (answer.errorCode === ErrorCode.NONE) return { brokerEpoch: answer.brokerEpoch };
+    const name = errorName(answer.errorCode);
+    throw new SluiceError(name, `the controller refused to register this broker: ${name}`, {
+      retriable: isRetriable(answer.errorCode),
+    });
+  };
+}
