@@ -35,6 +35,7 @@ import { handleOffsetFetch } from './handlers/offset-fetch.ts';
 import { handleOffsetForLeaderEpoch } from './handlers/offset-for-leader-epoch.ts';
 import { handleProduce } from './handlers/produce.ts';
 import { handleSyncGroup } from './handlers/sync-group.ts';
+import { handleUpdateFeatures } from './handlers/update-features.ts';
 import type { BrokerServices } from './services.ts';
 
 const TABLE: readonly ((services: BrokerServices) => Handler)[] = [
@@ -67,6 +68,7 @@ const TABLE: readonly ((services: BrokerServices) => Handler)[] = [
   handleDescribeCluster,
   handleDescribeProducers,
   handleListConfigResources,
+  handleUpdateFeatures,
   handleConsumerGroupHeartbeat,
   handleConsumerGroupDescribe,
   handleDescribeTopicPartitions,

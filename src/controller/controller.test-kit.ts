@@ -6,16 +6,19 @@ import { type Random, seededRandom } from '../base/random.ts';
 import { makeTemporaryDirectory } from '../base/temporary-directory.ts';
 import { newUuid } from '../base/uuid.ts';
 import { loadBrokerConfig } from '../config/broker-config.ts';
+import type { BrokerRegistration } from '../metadata/broker-registration.ts';
 import { LocalQuorum } from '../metadata/quorums/local.ts';
 import type { CreateTopicsRequest } from '../protocol/apis/create-topics.ts';
 import { Controller } from './controller.ts';
+
+type NewBroker = Partial<Pick<BrokerRegistration, 'rack' | 'unfenced' | 'features'>>;
 
 export interface Cluster {
   readonly quorum: LocalQuorum;
   readonly controller: Controller;
   readonly random: Random;
   /** Registers a broker that serves; returns its epoch. */
-  addBroker(id: number, options?: { readonly rack?: string; readonly unfenced?: boolean }): Promise<number>;
+  addBroker(id: number, options?: NewBroker): Promise<number>;
 }
 
 export async function withCluster(
@@ -32,7 +35,7 @@ export async function withCluster(
     const controller = new Controller({ config: () => config }, { quorum, random, logger: silentLogger });
     /** A broker keeps its directories over its restarts. */
     const directories = new Map<number, string>();
-    const addBroker: Cluster['addBroker'] = async (id, { rack, unfenced = true } = {}) => {
+    const addBroker: Cluster['addBroker'] = async (id, { rack, unfenced = true, features } = {}) => {
       if (!directories.has(id)) directories.set(id, newUuid(random));
       const { brokerEpoch } = await controller.registerBroker({
         brokerId: id,
@@ -42,6 +45,7 @@ export async function withCluster(
         rack: rack ?? null,
         logDirs: [directories.get(id)!],
         unfenced,
+        ...(features && { features }),
       });
       return brokerEpoch;
     };

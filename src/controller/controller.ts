@@ -19,8 +19,10 @@ import type {
   IncrementalAlterConfigsRequest,
   IncrementalAlterConfigsResponse,
 } from '../protocol/apis/incremental-alter-configs.ts';
+import type { UpdateFeaturesRequest, UpdateFeaturesResponse } from '../protocol/apis/update-features.ts';
 import { errorName, isRetriable } from '../protocol/error-codes.ts';
 import { alterConfigs, alterConfigsRefused, incrementalAlterConfigs } from './configs.ts';
+import { updateFeatures, updateFeaturesRefused } from './features.ts';
 import { createPartitions, createPartitionsRefused } from './partitions.ts';
 import { type Decision, PendingImage } from './pending-image.ts';
 import { allocateProducerIds, type ProducerIdBlock } from './producer-ids.ts';
@@ -99,6 +101,11 @@ export class Controller {
       (image) => incrementalAlterConfigs(image, request, config),
       (refusal) => alterConfigsRefused(request, refusal),
     );
+  }
+
+  /** Finalizes levels of features; `apiVersion` says how the answer tells of it. */
+  updateFeatures(request: UpdateFeaturesRequest, apiVersion: number): Promise<UpdateFeaturesResponse> {
+    return this.#answer((image) => updateFeatures(image, request, apiVersion), updateFeaturesRefused);
   }
 
   /** A block of producer ids for a broker. Rejects with a SluiceError named as Kafka's error code. */

@@ -26,7 +26,8 @@ interface BrokerReference {
   readonly brokerEpoch: number;
 }
 
-const OWN_FEATURES = [
+/** Levels that this software can work at. */
+export const OWN_FEATURES = [
   { name: GROUP_VERSION_FEATURE, minSupportedVersion: 0, maxSupportedVersion: GROUP_VERSION_LEVEL },
   { name: METADATA_VERSION_FEATURE, minSupportedVersion: 7, maxSupportedVersion: METADATA_VERSION_LEVEL },
 ];

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { clusterScenarios } from './differential/cluster.ts';
 import { configScenarios, lastScenarios } from './differential/configs.ts';
+import { featureScenarios } from './differential/features.ts';
 import { fetchScenarios } from './differential/fetch.ts';
 import { groupScenarios } from './differential/groups.ts';
 import { offsetScenarios } from './differential/offsets.ts';
@@ -23,6 +24,7 @@ const SCENARIOS = {
   ...produceScenarios,
   ...fetchScenarios,
   ...offsetScenarios,
+  ...featureScenarios,
   ...groupScenarios,
   ...lastScenarios,
 };

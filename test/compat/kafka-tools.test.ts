@@ -16,6 +16,7 @@ const TOPIC_COMMAND = 'org.apache.kafka.tools.TopicCommand';
 const CONFIG_COMMAND = 'kafka.admin.ConfigCommand';
 const CONSOLE_PRODUCER = 'org.apache.kafka.tools.ConsoleProducer';
 const CONSOLE_CONSUMER = 'org.apache.kafka.tools.consumer.ConsoleConsumer';
+const FEATURE_COMMAND = 'org.apache.kafka.tools.FeatureCommand';
 const GET_OFFSETS = 'org.apache.kafka.tools.GetOffsetShell';
 
 interface ToolRun {
@@ -90,6 +91,26 @@ describe("Apache Kafka's command-line tools", () => {
     assert.match(grown!, /PartitionCount: 5/);
     assert.deepEqual(listed!.trim().split('\n'), ['doomed', 'tools']);
     assert.deepEqual(listedLater!.trim().split('\n'), ['tools']);
+  });
+
+  test('kafka-features turns the broker-driven protocol of groups off and on', async (context) => {
+    const features = (...parameters: string[]): ToolRun => ({
+      main: FEATURE_COMMAND,
+      parameters: [...server, ...parameters],
+    });
+    const outcomes = await runTools(context, [
+      features('describe'),
+      features('downgrade', '--feature', 'group.version=0'),
+      features('describe'),
+      features('upgrade', '--feature', 'group.version=1'),
+      features('describe'),
+    ]);
+    if (outcomes.length === 0) return;
+    const levels = [0, 2, 4].map(
+      (at) => outcomes[at]!.stdout.match(/group\.version\s.*FinalizedVersionLevel: (\d+)/)?.[1],
+    );
+    assert.deepEqual(levels, ['1', '0', '1']);
+    assert.match(outcomes[0]!.stdout, /group\.version\s+SupportedMinVersion: 0\s+SupportedMaxVersion: 1/);
   });
 
   test('kafka-console-producer writes what kafka-console-consumer reads from a partition', async (context) => {

@@ -143,6 +143,12 @@ const REQUESTS: Readonly<Record<string, () => readonly Body[]>> = {
   ],
   ListGroups: () => [{}, { statesFilter: ['Empty'], typesFilter: ['classic'] }, { typesFilter: ['strange'] }],
   DeleteGroups: () => [{ groupsNames: ['committed', 'none', ''] }],
+  UpdateFeatures: () =>
+    ['group.version', 'none'].map((feature) => ({
+      timeoutMs: 100,
+      featureUpdates: [{ feature, maxVersionLevel: 1, allowDowngrade: false, upgradeType: 1 }],
+      validateOnly: true,
+    })),
   ConsumerGroupHeartbeat: () => [
     memberBeat({ memberId: 'AAAAAAAAAAAAAAAAAAAAAA', memberEpoch: 0 }),
     memberBeat({ memberId: 'nobody', memberEpoch: 3 }),
