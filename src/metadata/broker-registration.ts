@@ -16,8 +16,16 @@ export interface BrokerRegistration {
     readonly minSupportedVersion: number;
     readonly maxSupportedVersion: number;
   }[];
+  /** The epoch of the broker's last clean stop; left out or -1 where it did not stop cleanly. */
+  readonly previousBrokerEpoch?: number;
   /** Whether the broker serves at once: where nobody else watches it, there is nothing to wait for. */
   readonly unfenced: boolean;
+}
+
+/** One incarnation of a broker, as its registration made it known. */
+export interface BrokerReference {
+  readonly brokerId: BrokerId;
+  readonly brokerEpoch: number;
 }
 
 /** A broker that is known to be alive, with the epoch that this registration has. */
