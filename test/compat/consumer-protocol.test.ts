@@ -1,14 +1,13 @@
 /**
- * Groups of the broker-driven protocol (KIP-848) with the clients that speak it: grown from one member to four and shrunk
- * again while records flow, one member killed with -9; every record is read, and no partition is held by two at once.
- * Then a group that changes from the classic protocol to this one and back without stopping.
+ * A group that changes from the classic protocol to the broker-driven one (KIP-848) and back without stopping, and a
+ * pattern that the broker matches. How groups of this protocol grow and shrink is told in group-growth.test.ts.
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { RunningBroker } from './harness/broker-process.ts';
 import { runOne } from './harness/client.ts';
 import { findFirst } from './harness/clients.ts';
-import { findMember, GroupMembers, type MemberClient } from './harness/group-members.ts';
+import { findMember, GroupMembers } from './harness/group-members.ts';
 import { RecordFlow } from './harness/record-flow.ts';
 import { startTarget } from './harness/target.ts';
 import { findPythonClient, type Invocation, requireToolchain } from './harness/toolchain.ts';
@@ -68,37 +67,11 @@ async function stage(
     finish: async () => {
       const written = await flow.end();
       assert.ok(written.size > 100, `${written.size} records flowed`);
-      const missing = (): string[] => [...written].filter((record) => !members.read.has(record));
-      await members.waitFor('every record read', SETTLE_MS, () => missing().length === 0);
+      const missing = (): number => written.missingIn(members.read);
+      await members.waitFor('every record read', SETTLE_MS, () => missing() === 0);
       members.assertHeldByOneAtATime();
     },
   };
-}
-
-for (const client of ['confluent-kafka', 'java', 'franz-go'] satisfies MemberClient[]) {
-  test(`a group of ${client} grows, loses a member to -9 and shrinks, and reads every record`, async (context) => {
-    const load = requireToolchain(context, await findPythonClient());
-    const member = requireToolchain(context, await findMember(client));
-    if (load === undefined || member === undefined) return;
-    const on = await stage(context, `grow-${client}`, load);
-    assert.ok(on !== undefined);
-    const { members } = on;
-    const times: number[] = [];
-    const names = [on.start(member, 'consumer')];
-    await members.share(PARTITIONS, SETTLE_MS);
-    for (let count = 2; count <= 4; count++) {
-      names.push(on.start(member, 'consumer'));
-      times.push(await members.share(PARTITIONS, SETTLE_MS));
-    }
-    await members.kill(names[1]!);
-    times.push(await members.share(PARTITIONS, SETTLE_MS));
-    await members.stop(names[0]!);
-    times.push(await members.share(PARTITIONS, SETTLE_MS));
-    await members.stop(names[2]!);
-    times.push(await members.share(PARTITIONS, SETTLE_MS));
-    await on.finish();
-    context.diagnostic(`ms until shared evenly, start of a process included: ${times.join(' ')}`);
-  });
 }
 
 test('a group changes from the classic protocol to the broker-driven one and back, and reads every record', async (context) => {

@@ -7,6 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { kafkaClassPath } from './kafka-jars.ts';
+import { OffsetSet } from './offset-set.ts';
 import { clientsDirectory } from './paths.ts';
 import { endWithThisProcess } from './program.ts';
 import {
@@ -54,9 +55,10 @@ async function findClient(client: Exclude<MemberClient, NodeMember>): Promise<Av
 }
 
 type Line = { readonly at: number } & (
-  | { readonly assigned: readonly number[] }
+  | { readonly assigned: readonly number[]; readonly generation?: number | null }
   | { readonly revoked: readonly number[] }
-  | { readonly read: readonly (readonly [number, number])[] }
+  | { readonly read: readonly (readonly [partition: number, first: number, last: number])[] }
+  | { readonly committed: readonly (readonly [partition: number, offset: number])[] }
   | { readonly failed: string }
   | { readonly closed: true }
 );
@@ -78,10 +80,20 @@ export interface MemberOptions {
 }
 
 export class GroupMembers {
-  /** Distinct records that were read, as partition:offset. */
-  readonly read = new Set<string>();
+  readonly read = new OffsetSet();
   readonly holds: Hold[] = [];
+  /** Where to read on after what members were told is committed: the highest of each partition. */
+  readonly committed = new Map<number, number>();
+  readonly failures: string[] = [];
   readonly #running = new Map<string, ChildProcess>();
+  readonly #closed = new Map<ChildProcess, Promise<void>>();
+  readonly #classic = new Set<string>();
+  readonly #paused = new Set<string>();
+  /** Members that go on after a pause, with what was committed by then, until they are assigned something again. */
+  readonly #resumed = new Map<string, ReadonlyMap<number, number>>();
+  /** 'generation partition' to the member that was assigned it. */
+  readonly #claims = new Map<string, string>();
+  readonly #faults: string[] = [];
   readonly #problems: string[] = [];
   #count = 0;
   #lines = 0;
@@ -94,6 +106,14 @@ export class GroupMembers {
     });
     endWithThisProcess(child);
     this.#running.set(name, child);
+    const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
+    this.#closed.set(
+      child,
+      closed.then(() => {
+        if (this.#running.has(name)) this.#faults.push(`${name} ended by itself: ${this.#problems.join('')}`);
+      }),
+    );
+    if (protocol === 'classic') this.#classic.add(name);
     createInterface({ input: child.stdout }).on('line', (line) => this.#take(name, JSON.parse(line) as Line));
     child.stderr.on('data', (chunk: Buffer) => this.#problems.push(`${name}: ${chunk}`));
     return name;
@@ -101,13 +121,36 @@ export class GroupMembers {
 
   #take(name: string, line: Line): void {
     this.#lines++;
-    if ('read' in line) for (const [partition, offset] of line.read) this.read.add(`${partition}:${offset}`);
+    if ('read' in line) for (const run of line.read) this.read.add(...run);
+    else if ('committed' in line)
+      for (const [partition, offset] of line.committed) this.#commit(name, partition, offset);
     else if ('assigned' in line) {
+      this.#resumed.delete(name);
       for (const partition of line.assigned) {
         this.holds.push({ member: name, partition, fromMs: line.at, toMs: Number.POSITIVE_INFINITY });
       }
+      if (typeof line.generation === 'number' && this.#classic.has(name)) this.#claim(name, line.generation);
     } else if ('revoked' in line) this.#release(name, line.at, new Set(line.revoked));
     else if ('closed' in line) this.#release(name, line.at);
+    else if ('failed' in line) this.failures.push(`${name}: ${line.failed}`);
+  }
+
+  #commit(name: string, partition: number, offset: number): void {
+    const before = this.#resumed.get(name)?.get(partition) ?? Number.POSITIVE_INFINITY;
+    if (offset > before) this.#faults.push(`${name} was fenced and committed ${offset} of partition ${partition}`);
+    this.committed.set(partition, Math.max(offset, this.committed.get(partition) ?? 0));
+  }
+
+  /** Generations are the whole group's; members of the newer protocol have epochs of their own. */
+  #claim(name: string, generation: number): void {
+    for (const partition of this.held().get(name) ?? []) {
+      const claim = `${generation} ${partition}`;
+      const other = this.#claims.get(claim);
+      if (other !== undefined && other !== name) {
+        this.#faults.push(`in generation ${generation} partition ${partition} is assigned to ${other} and to ${name}`);
+      }
+      this.#claims.set(claim, name);
+    }
   }
 
   #release(name: string, atMs: number, partitions?: ReadonlySet<number>): void {
@@ -129,13 +172,27 @@ export class GroupMembers {
     this.#release(name, atMs);
   }
 
+  /** SIGSTOP: the member stands still, and what it holds is given to others once its session is over. */
+  pause(name: string): void {
+    this.#running.get(name)!.kill('SIGSTOP');
+    this.#paused.add(name);
+    this.#release(name, Date.now());
+  }
+
+  /** SIGCONT: it is fenced, and may commit nothing beyond `committed` before it is assigned something again. */
+  resume(name: string, committed: ReadonlyMap<number, number>): void {
+    this.#paused.delete(name);
+    this.#resumed.set(name, new Map(committed));
+    this.#running.get(name)!.kill('SIGCONT');
+  }
+
   async #end(name: string, signal: NodeJS.Signals): Promise<void> {
     const child = this.#running.get(name);
     if (child === undefined) return;
     this.#running.delete(name);
-    const closed = new Promise((resolve) => child.once('close', resolve));
     child.kill(signal);
-    await closed;
+    if (this.#paused.delete(name)) child.kill('SIGCONT');
+    await this.#closed.get(child);
   }
 
   async stopAll(): Promise<void> {
@@ -144,7 +201,8 @@ export class GroupMembers {
 
   /** Partitions that each running member holds now. */
   held(): Map<string, number[]> {
-    const held = new Map<string, number[]>([...this.#running.keys()].map((name) => [name, []]));
+    const moving = [...this.#running.keys()].filter((name) => !this.#paused.has(name));
+    const held = new Map<string, number[]>(moving.map((name) => [name, []]));
     for (const { member, partition, toMs } of this.holds) {
       if (toMs === Number.POSITIVE_INFINITY) held.get(member)?.push(partition);
     }
@@ -166,7 +224,8 @@ export class GroupMembers {
     while (!holds()) {
       if (performance.now() - startedMs > timeoutMs) {
         const state = JSON.stringify([...this.held()]);
-        assert.fail(`not within ${timeoutMs} ms: ${what}; ${state}; ${this.#lines} lines; ${this.#problems.join('')}`);
+        const said = [...this.#faults, ...this.failures.slice(-10), ...this.#problems].join('; ');
+        assert.fail(`not within ${timeoutMs} ms: ${what}; ${state}; ${this.#lines} lines; ${said}`);
       }
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
@@ -174,10 +233,11 @@ export class GroupMembers {
   }
 
   /**
-   * No partition was held by two at once. Clocks are one machine's; a member tells that it gives up before it does, and
-   * that it has got when it has.
+   * No partition was held by two at once or in one generation, and none who was fenced committed. Clocks are one
+   * machine's; a member tells that it gives up before it does, and that it has got when it has.
    */
   assertHeldByOneAtATime(): void {
+    assert.deepEqual(this.#faults, []);
     const sorted = [...this.holds].sort(
       (left, right) => left.partition - right.partition || left.fromMs - right.fromMs,
     );

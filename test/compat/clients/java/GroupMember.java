@@ -1,12 +1,17 @@
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Properties;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.consumer.SubscriptionPattern;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.WakeupException;
@@ -24,6 +29,22 @@ public class GroupMember {
     return partitions.stream().map(one -> String.valueOf(one.partition())).collect(Collectors.joining(",", "[", "]"));
   }
 
+  /** [partition, first, last] of offsets that follow each other. */
+  private static List<String> runs(int partition, List<ConsumerRecord<byte[], byte[]>> records) {
+    List<String> runs = new ArrayList<>();
+    long first = records.get(0).offset();
+    long last = first;
+    for (ConsumerRecord<byte[], byte[]> one : records) {
+      if (one.offset() > last + 1) {
+        runs.add("[" + partition + "," + first + "," + last + "]");
+        first = one.offset();
+      }
+      last = one.offset();
+    }
+    runs.add("[" + partition + "," + first + "," + last + "]");
+    return runs;
+  }
+
   private static Properties properties(String bootstrap, String group, String protocol) {
     Properties properties = new Properties();
     properties.put("bootstrap.servers", bootstrap);
@@ -33,7 +54,7 @@ public class GroupMember {
     properties.put("auto.offset.reset", "earliest");
     properties.put("enable.auto.commit", "false");
     properties.put("metadata.max.age.ms", "1000");
-    properties.put("max.poll.records", "200");
+    properties.put("max.poll.records", "1000");
     properties.put("key.deserializer", "org.apache.kafka.common.serialization.ByteArrayDeserializer");
     properties.put("value.deserializer", "org.apache.kafka.common.serialization.ByteArrayDeserializer");
     if (protocol.equals("classic")) {
@@ -60,7 +81,8 @@ public class GroupMember {
     ConsumerRebalanceListener listener = new ConsumerRebalanceListener() {
       @Override
       public void onPartitionsAssigned(Collection<TopicPartition> partitions) {
-        tell("assigned", numbers(partitions));
+        int generation = consumer.groupMetadata().generationId();
+        tell("assigned", numbers(partitions) + ",\"generation\":" + generation);
       }
 
       @Override
@@ -74,14 +96,20 @@ public class GroupMember {
     else consumer.subscribe(Pattern.compile(topic), listener);
     try {
       while (!ending[0]) {
-        StringBuilder read = new StringBuilder();
-        for (ConsumerRecord<byte[], byte[]> one : consumer.poll(Duration.ofMillis(200))) {
-          read.append(read.isEmpty() ? "" : ",").append("[").append(one.partition()).append(",").append(one.offset()).append("]");
+        ConsumerRecords<byte[], byte[]> polled = consumer.poll(Duration.ofMillis(200));
+        if (polled.isEmpty()) continue;
+        Map<TopicPartition, OffsetAndMetadata> next = new HashMap<>();
+        List<String> read = new ArrayList<>();
+        for (TopicPartition partition : polled.partitions()) {
+          read.addAll(runs(partition.partition(), polled.records(partition)));
+          List<ConsumerRecord<byte[], byte[]>> records = polled.records(partition);
+          next.put(partition, new OffsetAndMetadata(records.get(records.size() - 1).offset() + 1));
         }
-        if (read.isEmpty()) continue;
-        tell("read", "[" + read + "]");
+        tell("read", read.toString());
         try {
-          consumer.commitSync();
+          consumer.commitSync(next);
+          tell("committed", next.entrySet().stream().map(one -> "[" + one.getKey().partition() + "," + one.getValue().offset() + "]")
+              .collect(Collectors.joining(",", "[", "]")));
         } catch (WakeupException error) {
           throw error;
         } catch (RuntimeException error) {

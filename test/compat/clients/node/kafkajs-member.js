@@ -1,6 +1,6 @@
 /** A member of a group with kafkajs: arguments and lines as of group_member.py. */
 import kafkajs from 'kafkajs';
-import { assignments, leaveOnTerm, tellFailed, tellRead } from './member.js';
+import { assignments, leaveOnTerm, Runs, tellCommitted, tellFailed, tellRead } from './member.js';
 
 const [, , bootstrap, groupId, topic] = process.argv;
 const kafka = new kafkajs.Kafka({
@@ -32,6 +32,18 @@ leaveOnTerm(() => {
 await consumer.connect();
 await consumer.subscribe({ topic, fromBeginning: true });
 await consumer.run({
-  autoCommitInterval: 200,
-  eachMessage: async ({ partition, message }) => tellRead(partition, message.offset),
+  autoCommit: false,
+  eachBatchAutoResolve: false,
+  eachBatch: async ({ batch, resolveOffset, heartbeat, isStale }) => {
+    if (isStale() || batch.messages.length === 0) return;
+    const { partition } = batch;
+    const read = new Runs();
+    for (const { offset } of batch.messages) read.add(partition, Number(offset));
+    tellRead(read.found);
+    const next = read.next();
+    await consumer.commitOffsets([{ topic, partition, offset: String(next[0][1]) }]);
+    tellCommitted(next);
+    resolveOffset(String(next[0][1] - 1));
+    await heartbeat();
+  },
 });

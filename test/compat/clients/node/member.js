@@ -2,29 +2,51 @@
 
 const nowMs = () => performance.timeOrigin + performance.now();
 
-function tell(what, value, at = nowMs()) {
-  process.stdout.write(`${JSON.stringify({ at, [what]: value })}\n`);
+function tell(what, value, { at = nowMs(), ...more } = {}) {
+  process.stdout.write(`${JSON.stringify({ at, [what]: value, ...more })}\n`);
 }
 
-/** Records are told at once and committed by the client later: others may read them again. */
-export const tellRead = (partition, offset) => tell('read', [[partition, Number(offset)]]);
+/** Of [partition, first, last], several. */
+export const tellRead = (runs) => tell('read', runs);
+/** Of [partition, offset to read next], several. */
+export const tellCommitted = (offsets) => tell('committed', offsets);
 export const tellFailed = (error) => tell('failed', String(error?.stack ?? error));
+
+/** [partition, first, last] of offsets that follow each other. */
+export class Runs {
+  found = [];
+  #latest = new Map();
+
+  add(partition, offset) {
+    let run = this.#latest.get(partition);
+    if (run !== undefined && run[2] + 1 === offset) run[2] = offset;
+    else {
+      run = [partition, offset, offset];
+      this.#latest.set(partition, run);
+      this.found.push(run);
+    }
+  }
+
+  /** [partition, offset to read next] of every partition. */
+  next() {
+    return [...this.#latest].map(([partition, run]) => [partition, run[2] + 1]);
+  }
+}
 
 /** Tells of a whole new assignment: what is not in it is given up first. */
 export function assignments() {
   let held = [];
   return {
-    taken: (partitions) => {
+    has: (partition) => held.includes(partition),
+    taken: (partitions, generation) => {
       const gone = held.filter((partition) => !partitions.includes(partition));
       if (gone.length > 0) tell('revoked', gone);
-      tell(
-        'assigned',
-        partitions.filter((partition) => !held.includes(partition)),
-      );
+      const added = partitions.filter((partition) => !held.includes(partition));
       held = [...partitions];
+      tell('assigned', added, { generation });
     },
     lost: (at) => {
-      if (held.length > 0) tell('revoked', held, at);
+      if (held.length > 0) tell('revoked', held, { at });
       held = [];
     },
   };
