@@ -35,8 +35,9 @@ class Story {
     return this.#add({ type: 'assign', at: this.#now(), process, partitions: [0], ...group });
   }
 
-  fresh(process: string): this {
-    return this.#add({ type: 'fresh', at: this.#now(), process, partitions: [0] });
+  fresh(process: string, processes?: readonly string[]): this {
+    const together = processes === undefined ? {} : { processes };
+    return this.#add({ type: 'fresh', at: this.#now(), process, partitions: [0], ...together });
   }
 
   leader(epoch: number, leader: number): this {
@@ -135,6 +136,22 @@ const CASES: readonly Case[] = [
   {
     title: 'a fresh reader does not find the end',
     story: written().poll('c', all).poll('f', all.slice(0, 2)).fresh('f'),
+    expected: ['unseen'],
+  },
+  {
+    title: 'what one member of a group does not read, another does',
+    story: written().poll('c', [all[0]!]).poll('d', all.slice(1)).fresh('g', ['c', 'd']),
+    expected: [],
+  },
+  {
+    title: 'no member of a group reads a value that a fresh reader finds',
+    story: written()
+      .poll('f', all)
+      .fresh('f')
+      .poll('c', [all[0]!])
+      .assign('d')
+      .poll('d', [all[2]!])
+      .fresh('g', ['c', 'd']),
     expected: ['unseen'],
   },
   {

@@ -4,7 +4,15 @@
  */
 import { type Anomaly, type AnomalyKind, AnomalyList } from './anomalies.ts';
 import { DeferredRecords, describeLine, type LineHead, UNTOLD } from './deferred-records.ts';
-import type { AssignLine, HistoryLine, LeaderLine, OperationLine, Partition, ReplicaLine } from './history.ts';
+import type {
+  AssignLine,
+  FreshLine,
+  HistoryLine,
+  LeaderLine,
+  OperationLine,
+  Partition,
+  ReplicaLine,
+} from './history.ts';
 import { PartitionLog } from './partition-log.ts';
 import { compareReplicas } from './replicas.ts';
 import { ACKNOWLEDGED, Writes } from './writes.ts';
@@ -34,8 +42,9 @@ export class HistoryChecker {
   readonly #reads = new DeferredRecords();
   /** What each process read of each partition, in its order. */
   readonly #trails = new Map<string, Map<Partition, number[]>>();
-  readonly #fresh = new Map<Partition, string>();
-  readonly #freshReaders = new Set<string>();
+  /** At most 31: each is a bit of what a value was read by. */
+  readonly #fresh: { readonly name: string; readonly partitions: ReadonlySet<Partition> }[] = [];
+  readonly #freshBits = new Map<string, number>();
   readonly #leaders = new Map<string, number>();
   readonly #owners = new Map<string, string>();
   readonly #replicas = new Map<Partition, ReplicaLine[]>();
@@ -58,8 +67,7 @@ export class HistoryChecker {
         this.#takeAssignment(line);
         break;
       case 'fresh':
-        for (const partition of line.partitions) this.#fresh.set(partition, line.process);
-        this.#freshReaders.add(line.process);
+        this.#takeFresh(line);
         break;
       case 'leader':
         this.#takeLeader(line);
@@ -133,6 +141,11 @@ export class HistoryChecker {
     }
   }
 
+  #takeFresh({ process, processes = [process], partitions }: FreshLine): void {
+    const bit = 1 << (this.#fresh.push({ name: process, partitions: new Set(partitions) }) - 1);
+    for (const reader of processes) this.#freshBits.set(reader, (this.#freshBits.get(reader) ?? 0) | bit);
+  }
+
   #takeLeader({ partition, epoch, leader }: LeaderLine): void {
     const key = `${epoch}/${partition}`;
     const seen = this.#leaders.get(key);
@@ -198,7 +211,7 @@ export class HistoryChecker {
       );
     }
     if (line.at < this.#writes.firstReadAt[row]!) this.#writes.firstReadAt[row] = line.at;
-    if (this.#freshReaders.has(line.process)) this.#writes.readFresh[row] = true;
+    this.#writes.readFresh[row]! |= this.#freshBits.get(line.process) ?? 0;
   }
 
   #judgeWrites(): void {
@@ -218,9 +231,9 @@ export class HistoryChecker {
       if (!wasRead && offset !== UNTOLD && offset <= this.#logOf(partition).highestRead) {
         this.#anomalies.add('lost', partition, this.#describe(row));
       }
-      const reader = this.#fresh.get(partition);
-      if (reader !== undefined && !writes.readFresh[row]) {
-        this.#anomalies.add('unseen', partition, `${this.#describe(row)}; ${reader} did not find it`);
+      for (const [index, { name, partitions }] of this.#fresh.entries()) {
+        if (!partitions.has(partition) || (writes.readFresh[row]! & (1 << index)) !== 0) continue;
+        this.#anomalies.add('unseen', partition, `${this.#describe(row)}; ${name} did not find it`);
       }
     }
   }

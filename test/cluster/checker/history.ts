@@ -38,11 +38,15 @@ export interface AssignLine {
   readonly generation?: number;
 }
 
-/** The process has read these partitions from their start to their end, after everything else had ended. */
+/**
+ * The process, or those named together (the members of a group), has read these partitions from their start to their
+ * end, after everything that was acknowledged.
+ */
 export interface FreshLine {
   readonly type: 'fresh';
   readonly at: number;
   readonly process: string;
+  readonly processes?: readonly string[];
   readonly partitions: readonly Partition[];
 }
 

@@ -36,7 +36,8 @@ export class Writes {
   readonly transaction: number[] = [];
   /** When the value was first read; Infinity where never. */
   readonly firstReadAt: number[] = [];
-  readonly readFresh: boolean[] = [];
+  /** A bit for each fresh reader that found it. */
+  readonly readFresh: number[] = [];
   readonly transactions: Transaction[] = [];
   readonly processNames: string[] = [];
 
@@ -64,7 +65,7 @@ export class Writes {
       this.acknowledgedOffset.push(UNTOLD);
       this.transaction.push(transaction);
       this.firstReadAt.push(Number.POSITIVE_INFINITY);
-      this.readFresh.push(false);
+      this.readFresh.push(0);
     }
   }
 

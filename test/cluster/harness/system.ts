@@ -1,0 +1,51 @@
+/**
+ * What differs between the systems that the harness can run as a cluster: Sluice on ZooKeeper, Sluice on a local quorum, and
+ * Apache Kafka, against which workload, faults and checker prove themselves.
+ */
+import type { BrokerCommand, BrokerPlace } from './broker.ts';
+import type { Network } from './network.ts';
+import type { Ensemble } from './zookeeper.ts';
+
+export interface ClusterPlan {
+  readonly network: Network;
+  readonly home: string;
+  readonly places: readonly BrokerPlace[];
+  /** Options of every broker, over those that the system sets itself. */
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+export interface RunningSystem {
+  readonly name: SystemName;
+  /** ZooKeeper, where the system has one. */
+  readonly ensemble: Ensemble | undefined;
+  commandOf(place: BrokerPlace): BrokerCommand;
+  /** Before the first start of a broker, and again before a start on a wiped directory. */
+  prepare(place: BrokerPlace): Promise<void>;
+  /** The active controller's id, where there is one and `told` (by Metadata) may be another. */
+  controller(told: number): Promise<number>;
+  close(): Promise<void>;
+}
+
+export const SYSTEM_NAMES = ['sluice', 'sluice-local', 'kafka'] as const;
+export type SystemName = (typeof SYSTEM_NAMES)[number];
+
+export type StartSystem = (plan: ClusterPlan) => Promise<RunningSystem>;
+
+/** What all clusters of tests are alike in. */
+export const COMMON_SETTINGS: Readonly<Record<string, string>> = {
+  'default.replication.factor': '3',
+  'min.insync.replicas': '2',
+  'offsets.topic.replication.factor': '3',
+  'offsets.topic.num.partitions': '6',
+  'transaction.state.log.replication.factor': '3',
+  'transaction.state.log.min.isr': '2',
+  'group.initial.rebalance.delay.ms': '0',
+  'auto.create.topics.enable': 'false',
+  'unclean.leader.election.enable': 'false',
+};
+
+export function propertiesFile(settings: Readonly<Record<string, string>>): string {
+  return Object.entries(settings)
+    .map(([key, value]) => `${key}=${value}\n`)
+    .join('');
+}

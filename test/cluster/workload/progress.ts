@@ -1,0 +1,83 @@
+/**
+ * How far the workload has come, from its lines: when each partition was last written to, the gaps between
+ * acknowledgements, and how far readers are behind. Keeps times, not records.
+ */
+import type { HistoryLine, Partition } from '../checker/history.ts';
+
+const MICROSECONDS_A_MS = 1000;
+
+export class Progress {
+  /** Times of acknowledgements by partition, in µs, rising. */
+  readonly #times = new Map<Partition, number[]>();
+  readonly #highestAcknowledged = new Map<Partition, number>();
+  readonly #highestRead = new Map<string, Map<Partition, number>>();
+  /** How often each note was told. */
+  readonly notes = new Map<string, number>();
+  invoked = 0;
+  acknowledged = 0;
+  polled = 0;
+
+  take(line: HistoryLine): void {
+    if (line.type === 'note') {
+      const what = typeof line['error'] === 'string' ? `${line.note}: ${line['error']}` : line.note;
+      this.notes.set(what, (this.notes.get(what) ?? 0) + 1);
+      return;
+    }
+    if (line.type === 'invoke') this.invoked += line.sends?.length ?? 0;
+    if (line.type !== 'ok') return;
+    for (const [partition, offset] of line.sends ?? []) this.#acknowledge(partition, offset, line.at);
+    for (const [partition, offset] of line.polls ?? []) this.#read(line.process, partition, offset);
+  }
+
+  #acknowledge(partition: Partition, offset: number | null, at: number): void {
+    this.acknowledged++;
+    const times = this.#times.get(partition);
+    if (times === undefined) this.#times.set(partition, [at]);
+    // Many are told at once.
+    else if (at > times.at(-1)!) times.push(at);
+    raise(this.#highestAcknowledged, partition, offset ?? -1);
+  }
+
+  #read(process: string, partition: Partition, offset: number): void {
+    this.polled++;
+    let read = this.#highestRead.get(process);
+    if (read === undefined) {
+      read = new Map();
+      this.#highestRead.set(process, read);
+    }
+    raise(read, partition, offset);
+  }
+
+  /** Whether each of the partitions has been written to since. */
+  hasWrittenSince(at: number, partitions: readonly Partition[]): boolean {
+    return partitions.every((partition) => (this.#times.get(partition)?.at(-1) ?? 0) > at);
+  }
+
+  /** Whether these processes, together, have read as far as was acknowledged. */
+  hasReadAll(processes: readonly string[]): boolean {
+    for (const [partition, offset] of this.#highestAcknowledged) {
+      if (!processes.some((process) => (this.#highestRead.get(process)?.get(partition) ?? -1) >= offset)) return false;
+    }
+    return true;
+  }
+
+  /** The longest time, in ms, between two acknowledgements of one partition that ended after `from` and began before `to`. */
+  longestGapMs(from: number, to: number, partitions: readonly Partition[] = [...this.#times.keys()]): number {
+    let longest = 0;
+    for (const partition of partitions) {
+      const times = this.#times.get(partition) ?? [];
+      let before = Number.NEGATIVE_INFINITY;
+      for (let index = times.length - 1; index >= 0; index--) {
+        const after = times[index]!;
+        before = times[index - 1] ?? after;
+        if (after < from) break;
+        if (before <= to) longest = Math.max(longest, after - before);
+      }
+    }
+    return longest / MICROSECONDS_A_MS;
+  }
+}
+
+function raise(highest: Map<Partition, number>, partition: Partition, offset: number): void {
+  if (offset > (highest.get(partition) ?? -1)) highest.set(partition, offset);
+}

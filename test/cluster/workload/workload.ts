@@ -1,0 +1,212 @@
+/**
+ * Producers, a reader of everything and a group on one topic, all recorded; and the end of a run: everything read again by a
+ * fresh reader, the replicas compared, the history judged.
+ */
+import { join } from 'node:path';
+import { clientsDirectory } from '../../compat/harness/paths.ts';
+import { findPythonClient, type Invocation } from '../../compat/harness/toolchain.ts';
+import type { CheckReport } from '../checker/checker.ts';
+import type { LeaderLine } from '../checker/history.ts';
+import type { Cluster } from '../harness/cluster.ts';
+import { viewOf } from '../harness/cluster-view.ts';
+import { storedReplicas } from '../harness/stored-replicas.ts';
+import { Progress } from './progress.ts';
+import { checkHistoryFile, monotonicMicroseconds, Recorder } from './recorder.ts';
+import { type Role, WorkloadProcess, type WorkloadSettings } from './workload-process.ts';
+
+/** Between the first values of two processes. */
+const VALUES_A_PROCESS = 1e9;
+const WATCH_MS = 200;
+const READ_ALL_TIMEOUT_MS = 60_000;
+const POLL_MS = 50;
+const IN_SYNC_TIMEOUT_MS = 90_000;
+
+export interface WorkloadOptions {
+  readonly cluster: Cluster;
+  readonly topic: string;
+  readonly partitions: number;
+  /** Where the history goes. */
+  readonly file: string;
+  readonly producers?: number;
+  /** Values a second of all producers together. */
+  readonly rate?: number;
+  readonly members?: number;
+}
+
+export interface RunReport {
+  readonly check: CheckReport;
+  readonly progress: Progress;
+  readonly file: string;
+  /** What was not as it should be besides the history: programs that ended, reads that failed. */
+  readonly complaints: readonly string[];
+}
+
+export class Workload {
+  readonly options: WorkloadOptions;
+  readonly recorder: Recorder;
+  readonly progress = new Progress();
+  readonly #processes: WorkloadProcess[] = [];
+  readonly #clients: ReadonlyMap<string, Invocation>;
+  #watcher: NodeJS.Timeout | undefined;
+  #watching: Promise<void> = Promise.resolve();
+  #started = 0;
+
+  constructor(options: WorkloadOptions, clients: ReadonlyMap<string, Invocation>) {
+    this.options = options;
+    this.#clients = clients;
+    this.recorder = new Recorder(options.file);
+    this.recorder.listen((line) => this.progress.take(line));
+  }
+
+  get partitions(): readonly number[] {
+    return Array.from({ length: this.options.partitions }, (_, partition) => partition);
+  }
+
+  run(client: string, role: Role, more: Partial<WorkloadSettings> = {}): WorkloadProcess {
+    const invocation = this.#clients.get(client);
+    if (invocation === undefined) throw new Error(`there is no client ${client}`);
+    const number = ++this.#started;
+    const { cluster, topic, partitions } = this.options;
+    const settings: WorkloadSettings = {
+      bootstrap: cluster.bootstrap,
+      topic,
+      partitions,
+      process: `${client}-${role}-${number}`,
+      first: number * VALUES_A_PROCESS,
+      ...more,
+    };
+    const started = new WorkloadProcess(invocation, role, settings, this.recorder);
+    this.#processes.push(started);
+    return started;
+  }
+
+  of(...roles: readonly Role[]): WorkloadProcess[] {
+    return this.#processes.filter(({ role }) => roles.includes(role));
+  }
+
+  /** Notes who leads, as every broker that answers tells it. */
+  watchLeaders(): void {
+    this.#watcher = setInterval(() => {
+      this.#watching = this.#watching.then(() => this.#noteLeaders());
+    }, WATCH_MS);
+  }
+
+  async #noteLeaders(): Promise<void> {
+    const { cluster, topic } = this.options;
+    const asked = cluster.brokers.filter(({ running, held }) => running && !held);
+    const views = await Promise.all(asked.map((broker) => viewOf(broker.wire(), topic)));
+    const at = monotonicMicroseconds();
+    for (const view of views) {
+      for (const { partition, leader, leaderEpoch } of view?.partitions ?? []) {
+        if (leader < 0) continue;
+        const line: LeaderLine = { type: 'leader', at, partition, epoch: leaderEpoch, leader };
+        if (this.#isNews(line)) this.recorder.take(line);
+      }
+    }
+  }
+
+  readonly #leaders = new Set<string>();
+
+  #isNews({ partition, epoch, leader }: LeaderLine): boolean {
+    const key = `${partition} ${epoch} ${leader}`;
+    if (this.#leaders.has(key)) return false;
+    this.#leaders.add(key);
+    return true;
+  }
+
+  /** Resolves once every partition was written to after now; rejects after `timeoutMs`. */
+  async writesAgain(timeoutMs: number): Promise<void> {
+    const since = monotonicMicroseconds();
+    await this.options.cluster.until('every partition is written to', timeoutMs, async () => {
+      this.expectAlive();
+      return this.progress.hasWrittenSince(since, this.partitions);
+    });
+  }
+
+  expectAlive(): void {
+    const failures = this.#processes.flatMap(({ failure }) => failure ?? []);
+    if (failures.length > 0) throw new Error(failures.join('\n'));
+  }
+
+  /** Ends the producers, lets the readers come to the end, reads everything afresh, stops the brokers, compares and judges. */
+  async finish(): Promise<RunReport> {
+    const { cluster, topic } = this.options;
+    const complaints: string[] = [];
+    await Promise.all(this.of('produce').map((producer) => producer.finish()));
+    const tails = this.of('read').map(({ settings }) => settings.process);
+    const members = this.of('member').map(({ settings }) => settings);
+    const groups = new Set(members.map(({ group }) => group!));
+    await this.#reads('the reader', tails, complaints);
+    for (const group of groups) {
+      const processes = members.filter((member) => member.group === group).map((member) => member.process);
+      await this.#reads(`group ${group}`, processes, complaints);
+      const line = { type: 'fresh', at: monotonicMicroseconds(), process: group, processes } as const;
+      this.recorder.take({ ...line, partitions: this.partitions });
+    }
+    await Promise.all(this.of('read', 'member').map((reader) => reader.finish(20_000)));
+    await this.run('confluent-kafka', 'fresh').ended();
+    clearInterval(this.#watcher);
+    await this.#watching;
+    await cluster.allInSync(topic, IN_SYNC_TIMEOUT_MS);
+    await this.#compareReplicas(complaints);
+    complaints.push(...this.#processes.flatMap(({ failure }) => failure ?? []));
+    complaints.push(...cluster.brokers.flatMap(({ unexpectedEnds }) => unexpectedEnds));
+    await this.recorder.close();
+    return {
+      check: await checkHistoryFile(this.options.file),
+      progress: this.progress,
+      file: this.options.file,
+      complaints,
+    };
+  }
+
+  async #compareReplicas(complaints: string[]): Promise<void> {
+    const { brokers } = this.options.cluster;
+    // At once: the last ones of a Kafka without a quorum would wait for it.
+    const stops = await Promise.all(brokers.map((broker) => broker.stop()));
+    stops.forEach(({ insisted }, index) => {
+      if (insisted) complaints.push(`broker ${brokers[index]!.id} did not end when asked to`);
+    });
+    const places = brokers.map(({ place }) => place);
+    for (const line of storedReplicas(places, this.options.topic, monotonicMicroseconds())) this.recorder.take(line);
+  }
+
+  async #reads(who: string, processes: readonly string[], complaints: string[]): Promise<void> {
+    if (processes.length === 0) return;
+    const deadline = performance.now() + READ_ALL_TIMEOUT_MS;
+    while (!this.progress.hasReadAll(processes)) {
+      if (performance.now() > deadline) {
+        complaints.push(`${who} did not read to the end within ${READ_ALL_TIMEOUT_MS} ms`);
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  }
+
+  /** Ends everything at once. */
+  async abandon(): Promise<void> {
+    clearInterval(this.#watcher);
+    await Promise.all(this.#processes.map((each) => each.kill()));
+    await this.#watching;
+    await this.recorder.close();
+  }
+}
+
+/** The main workload: producers, one reader of all and a group, each with confluent-kafka. */
+export async function startWorkload(options: WorkloadOptions): Promise<Workload> {
+  const { value: python, reason } = await findPythonClient();
+  if (python === undefined) throw new Error(reason);
+  const program = join(clientsDirectory, '..', '..', 'cluster', 'workload', 'python', 'workload.py');
+  const workload = new Workload(options, new Map([['confluent-kafka', { ...python, parameters: [program] }]]));
+  const producers = options.producers ?? 2;
+  for (let count = 0; count < producers; count++) {
+    const rate = (options.rate ?? 400) / producers;
+    workload.run('confluent-kafka', 'produce', { rate, compression: count % 2 === 0 ? 'none' : 'lz4' });
+  }
+  workload.run('confluent-kafka', 'read');
+  for (let count = 0; count < (options.members ?? 2); count++) {
+    workload.run('confluent-kafka', 'member', { group: 'readers' });
+  }
+  workload.watchLeaders();
+  return workload;
+}
