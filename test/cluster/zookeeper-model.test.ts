@@ -89,8 +89,8 @@ function makeStep(random: Random): { readonly what: string; readonly step: Step 
 }
 
 function randomPath(random: Random): string {
-  const names = ['a', 'b', 'c'];
-  const depth = 1 + random.below(3);
+  const names = ['a', 'b'];
+  const depth = 1 + random.below(2) + (random.below(4) === 0 ? 1 : 0);
   return Array.from({ length: depth }, () => `/${names[random.below(names.length)]}`).join('');
 }
 
