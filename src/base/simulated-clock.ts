@@ -9,12 +9,14 @@ interface Due {
   readonly order: number;
   readonly periodMs: number | undefined;
   readonly callback: () => void;
+  cancelled: boolean;
 }
 
 export class SimulatedClock implements Clock {
   #monotonicMs = 0;
   #wallAheadMs: number;
-  readonly #timers = new Set<Due>();
+  /** A binary heap, the next one first; those that were cancelled leave it when they get there. */
+  readonly #timers: Due[] = [];
   #turnEnds: (() => void)[] = [];
   #order = 0;
 
@@ -44,9 +46,13 @@ export class SimulatedClock implements Clock {
   }
 
   #add(delayMs: number, periodMs: number | undefined, callback: () => void): Timer {
-    const due = { atMs: this.#monotonicMs + delayMs, order: this.#order++, periodMs, callback };
-    this.#timers.add(due);
-    return { cancel: () => void this.#timers.delete(due) };
+    const due = { atMs: this.#monotonicMs + delayMs, order: this.#order++, periodMs, callback, cancelled: false };
+    this.#push(due);
+    return {
+      cancel: () => {
+        due.cancelled = true;
+      },
+    };
   }
 
   afterTurn(callback: () => void): void {
@@ -64,29 +70,67 @@ export class SimulatedClock implements Clock {
   /** Lets time pass; fires what becomes due, in order. */
   advance(ms: number): void {
     const untilMs = this.#monotonicMs + ms;
-    for (let next = this.#next(untilMs); next !== undefined; next = this.#next(untilMs)) {
-      this.#monotonicMs = next.atMs;
-      if (next.periodMs === undefined) this.#timers.delete(next);
-      else next.atMs += next.periodMs;
-      next.callback();
-    }
+    while (this.fireNext(untilMs));
     this.#monotonicMs = untilMs;
   }
 
-  #next(untilMs: number): Due | undefined {
-    let first: Due | undefined;
-    for (const due of this.#timers) {
-      if (due.atMs > untilMs) continue;
-      if (first === undefined || due.atMs < first.atMs || (due.atMs === first.atMs && due.order < first.order)) {
-        first = due;
-      }
+  /** When the next timer is due; undefined where there is none. */
+  get nextMs(): number | undefined {
+    while (this.#timers[0]?.cancelled === true) this.#pop();
+    return this.#timers[0]?.atMs;
+  }
+
+  /** Lets time pass up to the next timer, if that is due by `untilMs`, and fires it alone; says whether there was one. */
+  fireNext(untilMs = Number.POSITIVE_INFINITY): boolean {
+    const atMs = this.nextMs;
+    if (atMs === undefined || atMs > untilMs) return false;
+    const next = this.#pop();
+    this.#monotonicMs = atMs;
+    if (next.periodMs !== undefined) {
+      next.atMs += next.periodMs;
+      this.#push(next);
     }
-    return first;
+    next.callback();
+    return true;
   }
 
   /** The process is gone: nothing of it fires any more. */
   forget(): void {
-    this.#timers.clear();
+    this.#timers.length = 0;
     this.#turnEnds = [];
   }
+
+  #push(due: Due): void {
+    const heap = this.#timers;
+    let index = heap.length;
+    while (index > 0) {
+      const parent = (index - 1) >> 1;
+      if (!isBefore(due, heap[parent]!)) break;
+      heap[index] = heap[parent]!;
+      index = parent;
+    }
+    heap[index] = due;
+  }
+
+  #pop(): Due {
+    const heap = this.#timers;
+    const first = heap[0]!;
+    const last = heap.pop()!;
+    if (heap.length === 0) return first;
+    let index = 0;
+    for (;;) {
+      let child = 2 * index + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++;
+      if (!isBefore(heap[child]!, last)) break;
+      heap[index] = heap[child]!;
+      index = child;
+    }
+    heap[index] = last;
+    return first;
+  }
+}
+
+function isBefore(left: Due, right: Due): boolean {
+  return left.atMs < right.atMs || (left.atMs === right.atMs && left.order < right.order);
 }
