@@ -58,7 +58,7 @@ export class NameJournal {
     for (const change of this.#changes.toReversed()) {
       if (among?.has(change) === false) continue;
       const places = placesOf(change);
-      if (this.#mode === 'any' && !places.some((place) => needed.has(place))) continue;
+      if (this.#mode !== 'journal' && !places.some((place) => needed.has(place))) continue;
       committed.add(change);
       for (const place of places) needed.add(place);
     }
@@ -81,6 +81,10 @@ export class NameJournal {
       for (const change of changes.slice(0, whole)) apply(change, 'durable');
       return;
     }
+    if (this.#mode === 'unordered') {
+      settleEach(changes, random);
+      return;
+    }
     // Per directory: everything, nothing, or up to some change.
     const cut = new Map<SimulatedDirectory, number>();
     const lost = new Set<SimulatedDirectory>();
@@ -99,6 +103,24 @@ export class NameJournal {
 function apply({ from, to }: NameChange, which: 'entries' | 'durable'): void {
   if (from !== undefined) from.directory[which].delete(from.name);
   if (to !== undefined) to.directory[which].set(to.name, to.node);
+}
+
+/** Each change survives or not; one of a name that an earlier lost change made or took does not. */
+function settleEach(changes: readonly NameChange[], random: Random): void {
+  const lost = new Map<SimulatedDirectory, Set<string>>();
+  const lostIn = (directory: SimulatedDirectory): Set<string> => {
+    const known = lost.get(directory) ?? new Set();
+    lost.set(directory, known);
+    return known;
+  };
+  // Mostly everything, or mostly nothing: what is in between comes up less often on real disks.
+  const oneIn = [2, 8, 2][random.below(3)]!;
+  for (const change of changes) {
+    const names = [change.from, change.to].flatMap((name) => (name === undefined ? [] : [name]));
+    const survives = random.below(oneIn) > 0 && !names.some(({ directory, name }) => lostIn(directory).has(name));
+    if (survives) apply(change, 'durable');
+    else for (const { directory, name } of names) lostIn(directory).add(name);
+  }
 }
 
 function placesOf({ from, to }: NameChange): SimulatedDirectory[] {

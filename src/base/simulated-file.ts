@@ -8,9 +8,9 @@ import type { Random } from './random.ts';
 /**
  * What a power loss may do to unsynced changes. `journal`: those of one file survive up to a moment, the last one torn at
  * any byte (ext4 with data=ordered). `any`: each survives, is lost, or is torn by itself, and where a later one made the
- * file longer zeros stand for those before it.
+ * file longer zeros stand for those before it. `unordered`: as `any`, and the same goes for names, even in one directory.
  */
-export type CrashMode = 'journal' | 'any';
+export type CrashMode = 'journal' | 'any' | 'unordered';
 
 /** A write of `bytes`, or a change of the length to `at` where there are none. */
 interface Change {

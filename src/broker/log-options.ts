@@ -1,4 +1,5 @@
 /** What the log manager takes from a broker's configuration. */
+import { eventLoopLoad } from '../base/event-loop.ts';
 import type { BrokerId } from '../base/units.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
 import type { CleanerSettings } from '../storage/cleaner/log-cleaner.ts';
@@ -20,6 +21,7 @@ export function logManagerOptions(config: BrokerConfig, nodeId: BrokerId): Omit<
     highWatermarkCheckpointMs: config.get('replica.high.watermark.checkpoint.interval.ms'),
     producerExpirationCheckMs: config.get('producer.id.expiration.check.interval.ms'),
     cleaningEngine: () => new WorkerEngine(),
+    busyShare: eventLoopLoad(),
   };
 }
 

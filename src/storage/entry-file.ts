@@ -221,6 +221,17 @@ export class EntryFile {
     }
   }
 
+  /** The path names another file now, which holds `content`. */
+  replacedBy(content: Buffer): void {
+    this.slot.close();
+    this.evict();
+    this.#written = content.length;
+    this.#tailBytes = 0;
+    this.isDirty = false;
+    this.#content = content;
+    this.#memory.changed(this, content.length);
+  }
+
   /** Cuts a file that does not end with a whole entry, or was preallocated, to what `count` says. */
   trim(): void {
     const file = this.slot.use();

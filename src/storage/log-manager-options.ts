@@ -34,6 +34,8 @@ export interface LogManagerOptions extends Partial<TaskPeriods> {
   readonly cleaner?: () => CleanerSettings;
   /** Where the work of compaction is done; in this thread where left out. */
   readonly cleaningEngine?: () => CleaningEngine;
+  /** Which share of its time this process is busy, 0 to 1: compaction gives way. */
+  readonly busyShare?: () => number;
   /** A partition's log was moved to another directory: `log` stands for it from this turn on. */
   readonly onMoved?: (log: Log) => void;
   /** Most bytes a second that moves between directories copy; asked again and again. */

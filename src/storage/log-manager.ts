@@ -14,7 +14,7 @@ import { newUuid, type Uuid } from '../base/uuid.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
 import { NO_BROKER_EPOCH } from './clean-shutdown.ts';
 import { InlineEngine } from './cleaner/cleaning-engine.ts';
-import { defaultCleanerSettings, LogCleaner } from './cleaner/log-cleaner.ts';
+import { type CleanerCounters, defaultCleanerSettings, LogCleaner, NOTHING_CLEANED } from './cleaner/log-cleaner.ts';
 import { inParallel } from './in-parallel.ts';
 import { IndexMemory } from './index-memory.ts';
 import { type InterruptedMove, settleInterruptedMoves } from './interrupted-moves.ts';
@@ -55,6 +55,8 @@ export class LogManager {
   /** By partition name; those of failed directories too. */
   readonly #logs = new Map<string, { readonly log: Log; readonly directory: LogDirectory }>();
   readonly #highWatermarks = new Map<string, Offset>();
+  /** Names of partitions whose directory does not tell what it holds. */
+  readonly #unknown = new Set<string>();
   #clusterId: string | undefined;
   #stopTasks: (() => void) | undefined;
   #cleaner: LogCleaner | undefined;
@@ -168,6 +170,7 @@ export class LogManager {
     this.#cleaner = new LogCleaner(
       {
         settings: cleaner ?? (() => defaultCleanerSettings),
+        busyShare: this.#options.busyShare,
         engine: cleaningEngine ?? (() => new InlineEngine(dependencies)),
         logs: () => this.all(),
         onCleaned: async (log) => {
@@ -294,6 +297,12 @@ export class LogManager {
       } else this.#register(directory, log);
     } catch (error) {
       if (error instanceof SluiceError && error.code === 'DUPLICATE_PARTITION') throw error;
+      // Whose log it is cannot be told: nobody gets it, and nobody a new one beside it. Its neighbours are as they were.
+      if (error instanceof SluiceError && error.code === 'CORRUPT_PARTITION_METADATA') {
+        this.#logger.error('A partition is offline', { name, error: error.message, remedy: error.remedy });
+        this.#unknown.add(name);
+        return;
+      }
       directory.fail(error instanceof Error ? error : new Error(messageOf(error)), `load ${path}`);
     }
   }
@@ -363,6 +372,7 @@ export class LogManager {
     if (!isNew && this.#directories.some((directory) => directory.contentUnknown)) {
       throw storageFailed(`${name} may lie in a log directory that is offline`);
     }
+    if (this.#unknown.has(name)) throw storageFailed(`the directory of ${name} does not tell its topic id`);
     const preferred = this.#preferred.get(name);
     const directory = preferred?.online === true ? preferred : this.#emptiest();
     try {
@@ -514,6 +524,11 @@ export class LogManager {
       logs: [...directory.logs.values()],
       futures: this.#moves.into(directory),
     }));
+  }
+
+  /** What compaction has done since the start. */
+  get cleanerCounters(): CleanerCounters {
+    return this.#cleaner?.counters ?? NOTHING_CLEANED;
   }
 
   /** Size of the volume that a log directory lies on. Rejects with the system's error. */

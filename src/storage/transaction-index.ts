@@ -6,6 +6,7 @@
  *   26 last stable offset once the transaction had ended int64
  */
 import { assert } from '../base/assert.ts';
+import type { FileSystem } from '../base/file-system.ts';
 import { readInt64, writeInt64 } from '../base/int64.ts';
 import type { Offset, ProducerId } from '../base/units.ts';
 import { EntryFile } from './entry-file.ts';
@@ -39,6 +40,14 @@ export function decodeAbortedTransaction(bytes: Buffer, at: number): AbortedTran
   };
 }
 
+function encodeAbortedTransaction(transaction: AbortedTransaction, bytes: Buffer, at: number): void {
+  bytes.writeInt16BE(TRANSACTION_INDEX_VERSION, at);
+  writeInt64(bytes, transaction.producerId, at + PRODUCER_ID_AT);
+  writeInt64(bytes, transaction.firstOffset, at + FIRST_OFFSET_AT);
+  writeInt64(bytes, transaction.lastOffset, at + LAST_OFFSET_AT);
+  writeInt64(bytes, transaction.lastStableOffset, at + LAST_STABLE_OFFSET_AT);
+}
+
 export class TransactionIndex {
   readonly file: EntryFile;
   readonly #base: Offset;
@@ -65,14 +74,9 @@ export class TransactionIndex {
   }
 
   /** Adds a transaction whose marker lies above all others here. A full disk does not fail it: a later flush does. */
-  append({ producerId, firstOffset, lastOffset, lastStableOffset }: AbortedTransaction): void {
+  append(transaction: AbortedTransaction): void {
     const at = this.file.beginEntry();
-    const bytes = this.file.newEntryBytes;
-    bytes.writeInt16BE(TRANSACTION_INDEX_VERSION, at);
-    writeInt64(bytes, producerId, at + PRODUCER_ID_AT);
-    writeInt64(bytes, firstOffset, at + FIRST_OFFSET_AT);
-    writeInt64(bytes, lastOffset, at + LAST_OFFSET_AT);
-    writeInt64(bytes, lastStableOffset, at + LAST_STABLE_OFFSET_AT);
+    encodeAbortedTransaction(transaction, this.file.newEntryBytes, at);
     this.file.added();
     this.dirty = true;
     this.file.tryFlush();
@@ -136,6 +140,21 @@ export class TransactionIndex {
       this.dirty = true;
     }
     this.#whole = true;
+  }
+
+  /**
+   * Puts these in the place of what the file held, durably, and at once: a power loss leaves the old file, which nobody
+   * takes for a whole one, or the new one. Rejects with the system's error.
+   */
+  async replace(transactions: readonly AbortedTransaction[], fileSystem: FileSystem): Promise<void> {
+    const content = Buffer.alloc(transactions.length * TRANSACTION_ENTRY_BYTES);
+    for (const [entry, transaction] of transactions.entries()) {
+      encodeAbortedTransaction(transaction, content, entry * TRANSACTION_ENTRY_BYTES);
+    }
+    await fileSystem.replaceFileAsync(this.file.slot.path, content);
+    this.file.replacedBy(content);
+    this.#whole = true;
+    this.dirty = false;
   }
 
   /** Whether the entries can be of a segment with offsets from its base up to `end`. */

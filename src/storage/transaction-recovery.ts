@@ -5,8 +5,8 @@
 import { BatchCursor, nextBatchAsync } from './batch-cursor.ts';
 import type { LogCore } from './log-core.ts';
 import { markersWhole, producersAt } from './producer-replay.ts';
-import type { CompletedTransaction } from './producer-state.ts';
 import type { Segment } from './segment.ts';
+import type { AbortedTransaction } from './transaction-index.ts';
 
 /** Looks at the indexes of segments whose batches are not checked; their offsets end where `segments` go on. */
 export async function checkTransactionIndexes(core: LogCore, segments: readonly Segment[]): Promise<void> {
@@ -21,24 +21,19 @@ export async function checkTransactionIndexes(core: LogCore, segments: readonly 
   }
 }
 
-/**
- * Writes the index from the batches. All of them are read first: an index that a kill left half-written would look
- * like one that is complete. Rejects with the system's error.
- */
+/** Writes the index from the batches. Rejects with the system's error. */
 export async function rebuildTransactionIndex(core: LogCore, segment: Segment): Promise<void> {
   const producers = await producersAt(core, segment.baseOffset);
-  const found: CompletedTransaction[] = [];
+  const found: AbortedTransaction[] = [];
   const cursor = new BatchCursor({ from: 0, to: segment.size, windowBytes: 2 ** 18, need: markersWhole });
   const file = segment.borrow();
   try {
     while (await nextBatchAsync(cursor, file)) {
       const completed = producers.apply(cursor.bytes, cursor.at);
-      if (completed !== undefined) found.push(completed);
+      if (completed?.aborted === true) found.push(completed);
     }
   } finally {
     segment.file.giveBack();
   }
-  segment.transactionIndex.clear();
-  for (const completed of found) core.transactionCompleted(segment, completed);
-  await segment.transactionIndex.sync();
+  await segment.transactionIndex.replace(found, core.fileSystem);
 }

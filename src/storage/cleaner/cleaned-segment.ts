@@ -88,17 +88,19 @@ export class CleanedSegment {
     this.#core.fileSystem.setModifiedMs(segment.file.path, modifiedMs);
   }
 
+  /** From the end of this on the new segment is what a start would find, whatever becomes of the old ones. */
+  async announce(): Promise<void> {
+    for (const kind of SEGMENT_SUFFIXES) this.#rename(kind, CLEANED_SUFFIX, SWAP_SUFFIX);
+    await this.#core.fileSystem.syncDirectoryAsync(this.#core.place.path);
+  }
+
   /**
-   * Puts the segment in the place of those it replaces, which must all be in the log. After an error at the first
-   * renames nothing has happened; after a later one files and memory may disagree, and the log must fail: `begun` says.
+   * Puts the segment, once announced, in the place of those it replaces, which must all be in the log. After an error
+   * files and memory may disagree, and the log must fail: no reader may come in between.
    */
-  swapIn(begun: () => void): void {
+  swapIn(): void {
     const core = this.#core;
     const { baseOffset } = this.#segment;
-    for (const kind of SEGMENT_SUFFIXES) this.#rename(kind, CLEANED_SUFFIX, SWAP_SUFFIX);
-    // From here on the new segment is what a start would find, whatever becomes of the old ones.
-    core.fileSystem.syncDirectory(core.place.path);
-    begun();
     const names = this.#replaced.flatMap((segment) => {
       if (segment.baseOffset !== baseOffset) core.snapshots.remove(segment.baseOffset);
       segment.markDeleted();

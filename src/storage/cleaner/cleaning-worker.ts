@@ -85,9 +85,9 @@ function answer(call: CleaningCall): CleaningAnswer {
   }
 }
 
-// Where processors are short, whoever produces and fetches goes first. Elsewhere than on Linux this would be the whole
+// Where processors are short, whoever produces and fetches goes first; what is idle is used in full. Elsewhere than on Linux this would be the whole
 // process's priority and not the thread's.
-if (process.platform === 'linux') setPriority(0, constants.priority.PRIORITY_BELOW_NORMAL);
+if (process.platform === 'linux') setPriority(0, constants.priority.PRIORITY_LOW);
 
 parentPort?.on('message', (call: CleaningCall) => {
   const result = answer(call);

@@ -200,13 +200,14 @@ class CompactionRun {
       }
       await cleaned.finish(modifiedMs);
       this.#goOn();
+      await cleaned.announce();
+      this.#goOn();
       assert(
         group.every((segment) => core.segments.includes(segment)),
         'only truncation removes a segment meanwhile',
       );
-      cleaned.swapIn(() => {
-        begun = true;
-      });
+      begun = true;
+      cleaned.swapIn();
     } catch (error) {
       if (begun) core.fail(error, 'replace segments with a compacted one');
       else this.#discard(cleaned);

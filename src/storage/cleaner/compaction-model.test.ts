@@ -105,7 +105,7 @@ forEachSeed(
   },
 );
 
-for (const mode of ['journal', 'any'] as const satisfies readonly CrashMode[]) {
+for (const mode of ['journal', 'any', 'unordered'] as const satisfies readonly CrashMode[]) {
   forEachSeed(`a crash at any step of a pass loses nothing, on a disk of the kind "${mode}"`, async (seed) => {
     const life = new Life(seed, mode);
     for (let crashes = 0; crashes < 12; crashes++) {

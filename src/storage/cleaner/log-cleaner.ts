@@ -12,6 +12,7 @@ import type { CleaningEngine } from './cleaning-engine.ts';
 import type { Compaction, CompactionTools } from './compact-log.ts';
 import type { DirtyRange } from './dirty-range.ts';
 import { KEY_ENTRY_BYTES } from './key-map.ts';
+import { Pacing } from './pacing.ts';
 import { Throttle } from './throttle.ts';
 import { ENGINE_ENDED } from './worker-engine.ts';
 
@@ -38,9 +39,39 @@ export interface LogCleanerOptions {
   readonly settings: () => CleanerSettings;
   readonly logs: () => Iterable<Log>;
   readonly engine: () => CleaningEngine;
+  /** Which share of its time the broker is busy, 0 to 1: compaction gives way. Always idle where left out. */
+  readonly busyShare?: () => number;
   /** A log's `cleanedTo` has moved. */
   readonly onCleaned: (log: Log) => Promise<void>;
 }
+
+/** Since the start of the process, for metrics. */
+export interface CleanerCounters {
+  readonly passes: number;
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+  readonly recordsRead: number;
+  readonly recordsKept: number;
+  readonly recordsWithoutKey: number;
+  /** Time of passes that ended well, rests included. */
+  readonly busyMs: number;
+  /** How long the last of them took. */
+  readonly lastPassMs: number;
+  /** Logs that cannot be compacted and are left alone until the next start. */
+  readonly uncleanable: number;
+}
+
+export const NOTHING_CLEANED: CleanerCounters = {
+  passes: 0,
+  bytesRead: 0,
+  bytesWritten: 0,
+  recordsRead: 0,
+  recordsKept: 0,
+  recordsWithoutKey: 0,
+  busyMs: 0,
+  lastPassMs: 0,
+  uncleanable: 0,
+};
 
 interface Candidate {
   readonly log: Log;
@@ -62,7 +93,9 @@ export class LogCleaner {
   readonly #logger: Logger;
   readonly #random: Random;
   readonly #throttle: Throttle;
+  readonly #pacing: Pacing;
   readonly #uncleanable = new WeakSet<Log>();
+  #counters = NOTHING_CLEANED;
   #engine: CleaningEngine | undefined;
   #timer: Timer | undefined;
   #running: Promise<void> | undefined;
@@ -79,6 +112,11 @@ export class LogCleaner {
     this.#logger = dependencies.logger;
     this.#random = dependencies.random;
     this.#throttle = new Throttle(dependencies);
+    this.#pacing = new Pacing({ busyShare: options.busyShare ?? (() => 0) }, dependencies);
+  }
+
+  get counters(): CleanerCounters {
+    return this.#counters;
   }
 
   /** Begins to look for dirty logs from time to time. */
@@ -150,7 +188,9 @@ export class LogCleaner {
     try {
       const compaction = await log.compact(range, this.#toolsFor(log, this.#engine, settings));
       if (compaction === undefined) return false;
-      this.#report(log, range, compaction, this.#clock.monotonicMs() - startedMs);
+      const tookMs = this.#clock.monotonicMs() - startedMs;
+      this.#count(compaction, tookMs);
+      this.#report(log, range, compaction, tookMs);
       await this.#options.onCleaned(log);
       return true;
     } catch (error) {
@@ -178,8 +218,10 @@ export class LogCleaner {
   }
 
   #spend(bytes: number): Promise<void> | undefined {
-    const wait = this.#throttle.spend(bytes, this.#options.settings().maxBytesPerSecond);
-    if (wait === undefined) return undefined;
+    const rate = this.#throttle.spend(bytes, this.#options.settings().maxBytesPerSecond);
+    const rest = this.#pacing.rest();
+    if (rate === undefined && rest === undefined) return undefined;
+    const wait = Promise.all([rate, rest]).then(() => undefined);
     const woken = new Promise<void>((resolve) => {
       this.#wake = resolve;
     });
@@ -188,8 +230,24 @@ export class LogCleaner {
 
   #giveUpOn(log: Log, error: unknown): void {
     this.#uncleanable.add(log);
+    this.#counters = { ...this.#counters, uncleanable: this.#counters.uncleanable + 1 };
     const { topic, partition } = log;
     this.#logger.error('A log cannot be compacted and is left as it is', { topic, partition, error: messageOf(error) });
+  }
+
+  #count({ bytesRead, bytesWritten, recordsRead, recordsKept, recordsWithoutKey }: Compaction, tookMs: number): void {
+    const before = this.#counters;
+    this.#counters = {
+      passes: before.passes + 1,
+      bytesRead: before.bytesRead + bytesRead,
+      bytesWritten: before.bytesWritten + bytesWritten,
+      recordsRead: before.recordsRead + recordsRead,
+      recordsKept: before.recordsKept + recordsKept,
+      recordsWithoutKey: before.recordsWithoutKey + recordsWithoutKey,
+      busyMs: before.busyMs + tookMs,
+      lastPassMs: tookMs,
+      uncleanable: before.uncleanable,
+    };
   }
 
   #report(log: Log, range: DirtyRange, compaction: Compaction, tookMs: number): void {
