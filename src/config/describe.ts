@@ -4,7 +4,13 @@
  */
 import type { BrokerConfig } from './broker-config.ts';
 import { brokerOptionNames, brokerOptions, brokerSynonyms, findBrokerOption } from './broker-options.ts';
-import { groupConfigValue, groupOptionNames, groupOptions } from './group-config.ts';
+import {
+  groupConfigValue,
+  groupOptionNames,
+  groupOptions,
+  isGroupOption,
+  unservedGroupOption,
+} from './group-config.ts';
 import { canonicalText, isSensitive, type Option, type OptionType } from './option.ts';
 import { resolveTopicConfig } from './topic-config.ts';
 import { type TopicOptionName, topicOptionNames, topicOptions, topicSynonyms } from './topic-options.ts';
@@ -83,12 +89,24 @@ export function describeGroupConfigs(
   options: DescribeOptions = {},
 ): ConfigEntry[] {
   return groupOptionNames.filter(wantedNames(options)).map((name) => {
+    if (!isGroupOption(name)) return unservedEntry(name, overrides.get(name), options);
     const { synonym } = groupOptions[name];
     const value = String(groupConfigValue(broker, overrides, name));
     const list = brokerSynonymList(broker, synonym, false);
     const synonyms = overrides.has(name) ? [{ name, value, source: CONFIG_SOURCE.GROUP }, ...list] : list;
     return entry(name, brokerOptions[synonym], value, synonyms, false, options);
   });
+}
+
+/** Of a kind of group that is not served: what it was given, or what Kafka would take. */
+function unservedEntry(name: string, own: string | undefined, options: DescribeOptions): ConfigEntry {
+  const { option, synonym } = unservedGroupOption(name)!;
+  const standard = { name: synonym ?? name, value: option.default, source: CONFIG_SOURCE.DEFAULT };
+  const synonyms =
+    own === undefined
+      ? [standard]
+      : [{ name, value: canonicalText(option, own), source: CONFIG_SOURCE.GROUP }, standard];
+  return entry(name, option, synonyms[0]!.value, synonyms, false, options);
 }
 
 /** All configs of this broker, those of single listeners and values for the whole cluster included. */

@@ -26,7 +26,40 @@ test('what a group may be given is told in words', () => {
   assert.match(problem({ [SESSION]: '1' })!, /at least group\.consumer\.min\.session\.timeout\.ms, which is 45000/);
   assert.match(problem({ [HEARTBEAT]: '60000' })!, /at most group\.consumer\.max\.heartbeat/);
   assert.match(problem({ [SESSION]: 'long' })!, /not allowed/);
-  assert.match(problem({ 'share.session.timeout.ms': '1' })!, /groups have no such config/);
+  assert.match(problem({ 'no.such': '1' })!, /groups have no such config/);
+});
+
+test('configs of kinds of groups that are not served are kept within the bounds of Kafka', () => {
+  const problem = (name: string, value: string): string | undefined =>
+    validateGroupConfigs(broker, new Map([[name, value]]));
+  for (const [name, value] of [
+    ['share.session.timeout.ms', '50000'],
+    ['share.auto.offset.reset', 'by_duration:P1DT2H'],
+    ['share.isolation.level', 'read_committed'],
+    ['share.renew.acknowledge.enable', 'false'],
+    ['streams.num.standby.replicas', '2'],
+  ] as const) {
+    assert.equal(problem(name, value), undefined, name);
+  }
+  for (const [name, value] of [
+    ['share.session.timeout.ms', '44999'],
+    ['share.auto.offset.reset', 'by_duration:P'],
+    ['share.isolation.level', 'committed'],
+    ['share.renew.acknowledge.enable', 'maybe'],
+    ['streams.num.standby.replicas', '3'],
+  ] as const) {
+    assert.match(problem(name, value)!, /not allowed; allowed: /, name);
+  }
+  const own = new Map([['streams.num.standby.replicas', '2']]);
+  const [described] = describeGroupConfigs(broker, own, { includeSynonyms: true, names: [...own.keys()] });
+  assert.deepEqual([described!.value, described!.configSource], ['2', CONFIG_SOURCE.GROUP]);
+  assert.deepEqual(
+    described!.synonyms.map(({ name, value }) => [name, value]),
+    [
+      ['streams.num.standby.replicas', '2'],
+      ['group.streams.num.standby.replicas', '0'],
+    ],
+  );
 });
 
 test('configs of a group are altered and described with where they come from', () => {

@@ -1,8 +1,9 @@
 /** `sluice groups` as a user runs it, against a broker in this process with a member that a wire holds. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { makeTemporaryDirectory } from '../../src/base/temporary-directory.ts';
@@ -175,6 +176,11 @@ describe('sluice groups', () => {
       ['live'],
     );
 
+    await assertWatched(async () => {
+      const further = [{ name: TOPIC, partitions: [{ ...partitions[0]!, committedOffset: 9 }] }];
+      await wire.reply(offsetCommit, 7, { groupId: 'live', generationIdOrMemberEpoch: 1, memberId, topics: further });
+    });
+
     const refused = await sluice('reset-offsets', 'live', '--all-topics', '--to-earliest', '--execute');
     assert.equal(refused.code, 1);
     assert.match(refused.stderr, /group live has 1 members \(Stable\)/);
@@ -189,6 +195,30 @@ describe('sluice groups', () => {
     assert.deepEqual(await json('list'), []);
   });
 });
+
+/** `--watch` shows where the group is, again and again, until it is told to end. */
+async function assertWatched(commitFurther: () => Promise<void>): Promise<void> {
+  const args = [MAIN, 'groups', 'describe', 'live', '--watch', '1', '--brokers', `127.0.0.1:${broker.port}`];
+  const child = spawn(process.execPath, args, { cwd: home, stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = new Promise((resolve) => child.once('close', resolve));
+  try {
+    const offsets: string[] = [];
+    for await (const line of createInterface({ input: child.stdout })) {
+      const [group, , , current, end, lag] = line.split(/ +/);
+      if (group !== 'live') continue;
+      offsets.push(`${current} ${end} ${lag}`);
+      if (offsets.length === 2) await commitFurther();
+      if (offsets.length > 2 && offsets.at(-1) !== offsets[0]) break;
+      assert.ok(offsets.length < 20, offsets.join());
+    }
+    assert.deepEqual(offsets.slice(0, 2), ['4 10 6', '4 10 6']);
+    assert.equal(offsets.at(-1), '9 10 1');
+    assert.equal(child.exitCode, null, 'goes on until it is told to end');
+  } finally {
+    child.kill('SIGTERM');
+    await ended;
+  }
+}
 
 const JOINING = {
   groupId: 'live',

@@ -57,7 +57,19 @@ export const coordinationOptions = {
     'Longest such pace a group may be given.',
   ),
   'group.consumer.max.size': int({ default: INT_MAX, min: 1 }, 'Most members of a group of the newer protocol.'),
-  'group.consumer.assignors': list({ default: 'uniform,range' }, 'Assignors on the broker, the default first.'),
+  'group.consumer.assignors': list(
+    {
+      default: 'uniform,range',
+      // The last two are Kafka's names from before 4.0.
+      allowed: [
+        'uniform',
+        'range',
+        'org.apache.kafka.coordinator.group.assignor.UniformAssignor',
+        'org.apache.kafka.coordinator.group.assignor.RangeAssignor',
+      ],
+    },
+    'Assignors on the broker, the default first.',
+  ),
   'group.consumer.migration.policy': string(
     {
       default: 'bidirectional',

@@ -269,6 +269,58 @@ async function alterBrokers(pair: Pair): Promise<void> {
   await ask('no number', 'one', [change('log.retention.ms', SET, '5')]);
 }
 
+/** Kinds of groups that Sluice does not serve have configs here as well. */
+async function alterGroups(pair: Pair): Promise<void> {
+  const ask = (name: string, value: string | null, operation = 0) => {
+    const resources = [{ resourceType: GROUP, resourceName: 'altered', configs: [change(name, operation, value)] }];
+    const body = { resources, validateOnly: false };
+    return pair.askAll(`group ${name}=${value}`, incrementalAlterConfigs, body);
+  };
+  for (const [name, values] of [
+    ['consumer.session.timeout.ms', ['45000', '44999', '60001', 'x', '5000']],
+    ['consumer.heartbeat.interval.ms', ['5000', '4999', '15001']],
+    ['consumer.assignment.interval.ms', ['0', '-1', '15000', '15001']],
+    ['share.session.timeout.ms', ['45000', '44999', '60001', 'x']],
+    ['share.heartbeat.interval.ms', ['15000', '4999', '15001']],
+    ['share.record.lock.duration.ms', ['15000', '14999', '60001']],
+    ['share.delivery.count.limit', ['2', '1', '11']],
+    ['share.partition.max.record.locks', ['100', '99', '4001']],
+    [
+      'share.auto.offset.reset',
+      ['earliest', 'LATEST', 'by_duration:PT5S', 'by_duration:', 'by_duration:-PT5S', 'none'],
+    ],
+    ['share.isolation.level', ['read_committed', 'READ_COMMITTED', 'none']],
+    ['share.renew.acknowledge.enable', ['false', 'TRUE', 'perhaps']],
+    ['share.assignment.interval.ms', ['0', '-1', '15001']],
+    ['streams.session.timeout.ms', ['60000', '44999', '60001']],
+    ['streams.heartbeat.interval.ms', ['5000', '4999', '15001']],
+    ['streams.num.standby.replicas', ['2', '-1', '3']],
+    ['streams.initial.rebalance.delay.ms', ['0', '-1', '2147483647', '2147483648']],
+    ['streams.assignment.interval.ms', ['15000', '-1', '15001']],
+    ['share.no.such', ['1']],
+    ['no.such', ['1']],
+    ['group.share.session.timeout.ms', ['45000']],
+  ] as const) {
+    for (const value of values) await ask(name, value);
+  }
+  await ask('share.delivery.count.limit', null, 1);
+  const names = ['consumer.session.timeout.ms', 'share.session.timeout.ms', 'streams.num.standby.replicas'];
+  const told = (body: Body): boolean => JSON.stringify(body).includes('read_committed');
+  const whole = { resources: [resource(GROUP, 'altered', null)], includeSynonyms: true };
+  await pair.settle(describeConfigs, 4, whole, told);
+  await pair.askAll('an altered group', describeConfigs, whole, { from: 1 });
+  await pair.ask('a group without configs', describeConfigs, 4, {
+    ...whole,
+    resources: [resource(GROUP, 'none', null)],
+  });
+  await pair.ask('some configs of a group', describeConfigs, 4, {
+    ...whole,
+    resources: [resource(GROUP, 'altered', names)],
+  });
+  const gone = { resources: [alteration(GROUP, 'altered', [])], validateOnly: false };
+  await pair.askAll('a group altered wholly', alterConfigs, gone);
+}
+
 async function list(pair: Pair): Promise<void> {
   await pair.ask('of the first version', listConfigResources, 0, {});
   const pick = ({ configResources, ...rest }: Body): unknown => ({
@@ -320,5 +372,6 @@ export const configScenarios: Scenarios = {
   'AlterConfigs replaces all values': alterWholly,
   'IncrementalAlterConfigs of topics': alterTopics,
   'IncrementalAlterConfigs of brokers': alterBrokers,
+  'IncrementalAlterConfigs and DescribeConfigs of groups': alterGroups,
   ListConfigResources: list,
 };

@@ -1,4 +1,5 @@
 /** Kafka's options of consumer groups, and the configs of one group that stand in for them. */
+import { assert } from '../../../base/assert.ts';
 import type { BrokerConfig } from '../../../config/broker-config.ts';
 import { groupConfigValue } from '../../../config/group-config.ts';
 import type { Assignor } from '../assignors/assignor.ts';
@@ -6,7 +7,7 @@ import { rangeAssignor } from '../assignors/range.ts';
 import { uniformAssignor } from '../assignors/uniform.ts';
 import type { ConsumerGroupSettings } from './context.ts';
 
-/** By the names that `group.consumer.assignors` takes: short ones, and those of Kafka's classes from before 4.0. */
+/** By the names that `group.consumer.assignors` allows. */
 const ASSIGNORS: Readonly<Record<string, Assignor>> = {
   uniform: uniformAssignor,
   range: rangeAssignor,
@@ -14,10 +15,17 @@ const ASSIGNORS: Readonly<Record<string, Assignor>> = {
   'org.apache.kafka.coordinator.group.assignor.RangeAssignor': rangeAssignor,
 };
 
-/** Unknown names are passed over; where none is left it is the default. */
+/** An assignor that is named twice is there once. */
 export function assignorsOf(names: readonly string[]): readonly Assignor[] {
-  const known = names.map((name) => ASSIGNORS[name]).filter((assignor) => assignor !== undefined);
-  return known.length > 0 ? [...new Set(known)] : [uniformAssignor, rangeAssignor];
+  return [
+    ...new Set(
+      names.map((name) => {
+        const assignor = ASSIGNORS[name];
+        assert(assignor !== undefined, 'the option allows known assignors only');
+        return assignor;
+      }),
+    ),
+  ];
 }
 
 /** What holds for a group with these configs of its own. */

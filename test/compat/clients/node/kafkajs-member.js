@@ -41,7 +41,14 @@ await consumer.run({
     for (const { offset } of batch.messages) read.add(partition, Number(offset));
     tellRead(read.found);
     const next = read.next();
-    await consumer.commitOffsets([{ topic, partition, offset: String(next[0][1]) }]);
+    try {
+      await consumer.commitOffsets([{ topic, partition, offset: String(next[0][1]) }]);
+    } catch (error) {
+      // Out of here the error would end the consumer; a heartbeat's error of that kind lets it join again.
+      tellFailed(error);
+      await heartbeat();
+      return;
+    }
     tellCommitted(next);
     resolveOffset(String(next[0][1] - 1));
     await heartbeat();
