@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { seededRandom } from '../base/random.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
 import * as batch from '../records/batch.ts';
 import { CODECS } from '../records/compression/codec-numbers.ts';
@@ -65,6 +66,24 @@ test('a segment without timestamps is closed by the clock', async () => {
     assert.equal(log.segmentCount, 2);
     await log.close();
   });
+});
+
+test('segments of many logs are closed one after the other where they jitter, never later than segment.ms', async () => {
+  const ages = new Set<number>();
+  for (let seed = 1; seed <= 12; seed++) {
+    await withDirectory(async (directory) => {
+      const clock = new ManualClock();
+      const dependencies = { ...testDependencies({ clock }), random: seededRandom(seed) };
+      const log = newLog(directory, { segmentMs: 1000, segmentJitterMs: 400 }, dependencies);
+      appendEach(log, ['first'], { timestamp: 0 });
+      let age = 0;
+      while (log.segmentCount === 1) appendEach(log, ['x'], { timestamp: ++age });
+      assert.ok(age > 600 && age <= 1001, `seed ${seed}: closed after ${age} ms`);
+      ages.add(age);
+      await log.close();
+    });
+  }
+  assert.ok(ages.size > 6, `twelve segments were closed at ${ages.size} different ages`);
 });
 
 test('a full index closes the segment', async () => {

@@ -3,6 +3,7 @@
  * clock replaceable.
  */
 import { rmSync } from 'node:fs';
+import type { Clock } from '../../src/base/clock.ts';
 import type { FileSystem } from '../../src/base/file-system.ts';
 import type { LogFields, Logger } from '../../src/base/logger.ts';
 import { makeTemporaryDirectory } from '../../src/base/temporary-directory.ts';
@@ -22,6 +23,7 @@ export interface TestBrokerOptions {
   readonly dataDirectory?: string;
   readonly config?: Readonly<Record<string, string>>;
   readonly fileSystem?: FileSystem;
+  readonly clock?: Clock;
 }
 
 export interface TestBroker extends AsyncDisposable {
@@ -45,8 +47,9 @@ export async function startTestBroker(options: TestBrokerOptions = {}): Promise<
     overrides: { listeners: 'PLAINTEXT://127.0.0.1:0', 'log.dirs': dataDirectory, 'node.id': '1', ...options.config },
   });
   try {
-    const { fileSystem } = options;
-    const broker = await createBroker({ config }, { logger: collect(lines), ...(fileSystem && { fileSystem }) });
+    const { fileSystem, clock } = options;
+    const replaced = { ...(fileSystem && { fileSystem }), ...(clock && { clock }) };
+    const broker = await createBroker({ config }, { logger: collect(lines), ...replaced });
     const { port } = broker.advertised[0]!;
     const close = (): Promise<void> => broker.close().finally(removeData);
     return { port, dataDirectory, lines, wire: () => new Wire(port), close, [Symbol.asyncDispose]: close };
