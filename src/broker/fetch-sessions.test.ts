@@ -14,15 +14,33 @@ function sessions(maxSessions = 10): FetchSessions {
 }
 
 function target(topic: string, partition = 0, offset = 0): FetchTarget {
-  return { topic, topicId: ZERO_UUID, partition, offset, maxBytes: 1024, currentLeaderEpoch: -1, lastFetchedEpoch: -1 };
+  return {
+    topic,
+    topicId: ZERO_UUID,
+    partition,
+    offset,
+    maxBytes: 1024,
+    currentLeaderEpoch: -1,
+    lastFetchedEpoch: -1,
+    startOffset: -1,
+  };
 }
 
 function request(parts: Partial<SessionRequest>): SessionRequest {
-  return { sessionId: 0, sessionEpoch: 0, usesTopicIds: false, targets: [], forgotten: [], ...parts };
+  return {
+    sessionId: 0,
+    sessionEpoch: 0,
+    usesTopicIds: false,
+    isFollower: false,
+    targets: [],
+    forgotten: [],
+    ...parts,
+  };
 }
 
 function news(parts: Partial<PartitionNews> = {}): PartitionNews {
-  return { errorCode: ErrorCode.NONE, highWatermark: 0, startOffset: 0, bytes: 0, diverging: false, ...parts };
+  const nothing = { errorCode: ErrorCode.NONE, highWatermark: 0, startOffset: 0, bytes: 0 };
+  return { ...nothing, diverging: false, redirected: false, ...parts };
 }
 
 function open(cache: FetchSessions, targets: readonly FetchTarget[]): number {

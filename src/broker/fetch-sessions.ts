@@ -8,6 +8,7 @@ import type { Random } from '../base/random.ts';
 import type { LeaderEpoch, Offset } from '../base/units.ts';
 import { type Uuid, ZERO_UUID } from '../base/uuid.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
+import type { Hurry } from '../replication/fetching.ts';
 
 /** What a consumer asks of one partition. `topic` is undefined while its id is unknown here. */
 export interface FetchTarget {
@@ -18,6 +19,8 @@ export interface FetchTarget {
   readonly maxBytes: number;
   readonly currentLeaderEpoch: LeaderEpoch;
   readonly lastFetchedEpoch: LeaderEpoch;
+  /** Where the log of a follower starts. */
+  readonly startOffset: Offset;
 }
 
 export interface ForgottenPartition {
@@ -33,6 +36,8 @@ export interface PartitionNews {
   readonly startOffset: Offset;
   readonly bytes: number;
   readonly diverging: boolean;
+  /** The client is sent to another replica. */
+  readonly redirected: boolean;
 }
 
 export interface SessionRequest {
@@ -40,6 +45,8 @@ export interface SessionRequest {
   readonly sessionEpoch: number;
   /** Fetch 13 and later name topics by id; a session keeps to the way it began with. */
   readonly usesTopicIds: boolean;
+  /** The reader is a broker: its session may take the place of a client's. */
+  readonly isFollower: boolean;
   readonly targets: readonly FetchTarget[];
   readonly forgotten: readonly ForgottenPartition[];
 }
@@ -49,6 +56,8 @@ export interface FetchContext {
   readonly errorCode: ErrorCode;
   /** All partitions to read, those remembered included. */
   readonly targets: readonly FetchTarget[];
+  /** The next request of the session arrived while this one waits: nothing is worth waiting for any more. */
+  readonly hurry: Hurry;
   /**
    * Ends the fetch: tells the session id to reply with and which of `targets` (same order as `news`) the reply must
    * include.
@@ -65,10 +74,32 @@ interface RememberedPartition {
 interface Session {
   readonly id: number;
   readonly usesTopicIds: boolean;
+  readonly isFollower: boolean;
   readonly partitions: Map<string, RememberedPartition>;
+  /** Of the latest request. */
+  hurry: SessionHurry;
   epoch: number;
   lastUsedMs: number;
 }
+
+class SessionHurry implements Hurry {
+  hurried = false;
+  #callback: (() => void) | undefined;
+
+  onHurry(callback: () => void): () => void {
+    this.#callback = callback;
+    return () => {
+      this.#callback = undefined;
+    };
+  }
+
+  set(): void {
+    this.hurried = true;
+    this.#callback?.();
+  }
+}
+
+const NO_HURRY: Hurry = { hurried: false, onHurry: () => () => undefined };
 
 const NO_SESSION = 0;
 /** A request with this epoch opens a session. */
@@ -120,6 +151,7 @@ export class FetchSessions {
     return {
       errorCode: ErrorCode.NONE,
       targets,
+      hurry: NO_HURRY,
       conclude: (news) => ({ sessionId: this.#open({ ...request, targets }, news), include: news.map(() => true) }),
     };
   }
@@ -127,7 +159,7 @@ export class FetchSessions {
   /** Remembers a new session and returns its id, or 0 where the cache is full of sessions in use. */
   #open(request: SessionRequest, news: readonly PartitionNews[]): number {
     const partitionCount = request.targets.length;
-    if (partitionCount > MAX_PARTITIONS_A_SESSION || !this.#makeRoom()) return NO_SESSION;
+    if (partitionCount > MAX_PARTITIONS_A_SESSION || !this.#makeRoom(request)) return NO_SESSION;
     let id: number;
     do id = 1 + this.#random.below(2 ** 31 - 1);
     while (this.#sessions.has(id));
@@ -136,13 +168,20 @@ export class FetchSessions {
       partitions.set(keyOf(target, request.usesTopicIds), remember(target, news[index]!));
     });
     const lastUsedMs = this.#clock.monotonicMs();
-    this.#sessions.set(id, { id, usesTopicIds: request.usesTopicIds, partitions, epoch: 1, lastUsedMs });
+    const { usesTopicIds, isFollower } = request;
+    const hurry = new SessionHurry();
+    this.#sessions.set(id, { id, usesTopicIds, isFollower, partitions, hurry, epoch: 1, lastUsedMs });
     return id;
   }
 
-  #makeRoom(): boolean {
+  #makeRoom({ isFollower }: SessionRequest): boolean {
     if (this.#sessions.size < this.#limits.maxSessions) return true;
     for (const oldest of this.#sessions.values()) {
+      if (isFollower && !oldest.isFollower) {
+        this.#sessions.delete(oldest.id);
+        return true;
+      }
+      if (!isFollower && oldest.isFollower) continue;
       if (this.#clock.monotonicMs() - oldest.lastUsedMs < EVICTION_AGE_MS) return false;
       this.#sessions.delete(oldest.id);
       return true;
@@ -170,9 +209,12 @@ export class FetchSessions {
     session.lastUsedMs = this.#clock.monotonicMs();
     this.#sessions.delete(session.id);
     this.#sessions.set(session.id, session);
+    session.hurry.set();
+    session.hurry = new SessionHurry();
     const entries = [...session.partitions];
     return {
       errorCode: ErrorCode.NONE,
+      hurry: session.hurry,
       targets: entries.map(([, remembered]) => remembered.target),
       conclude: (news) => ({
         sessionId: session.id,
@@ -188,6 +230,7 @@ function note(session: Session, entry: readonly [string, RememberedPartition], n
   const changed =
     news.bytes > 0 ||
     news.diverging ||
+    news.redirected ||
     news.errorCode !== ErrorCode.NONE ||
     news.highWatermark !== remembered.highWatermark ||
     news.startOffset !== remembered.startOffset;
@@ -215,6 +258,7 @@ function sessionless(targets: readonly FetchTarget[]): FetchContext {
   return {
     errorCode: ErrorCode.NONE,
     targets,
+    hurry: NO_HURRY,
     conclude: (news) => ({ sessionId: NO_SESSION, include: news.map(() => true) }),
   };
 }
@@ -223,6 +267,7 @@ function failed(errorCode: ErrorCode): FetchContext {
   return {
     errorCode,
     targets: [],
+    hurry: NO_HURRY,
     conclude: () => ({ sessionId: NO_SESSION, include: [] }),
   };
 }

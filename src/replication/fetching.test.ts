@@ -33,7 +33,7 @@ function partition(): Partition {
     { directory: `${directory}/${topic}-0`, topic, partition: 0, config: defaultLogConfig, topicId: TOPIC_ID },
     { fileSystem: disk, clock: systemClock, logger: silentLogger, random: seededRandom(1) },
   );
-  const state = { leader: 1, leaderEpoch: 3, replicas: [1], inSyncReplicas: [1] };
+  const state = { leader: 1, leaderEpoch: 3, partitionEpoch: 5, replicas: [1], inSyncReplicas: [1] };
   return new Partition({ topicId: TOPIC_ID, log, brokerId: 1, state, minInSyncReplicas: 1 });
 }
 
@@ -153,6 +153,9 @@ describe('a partition', () => {
     const one = partition();
     one.setMinInSyncReplicas(2);
     const bytes = buildBatch({ records: [{ key: null, value: Buffer.from('v'), timestamp: Date.now() }] });
+    // More than there are cannot be wanted.
+    assert.equal(one.append(bytes, { origin: 'client' }, -1).ok, true);
+    one.update({ leader: 1, leaderEpoch: 3, partitionEpoch: 6, replicas: [1, 2], inSyncReplicas: [1] });
     const outcome = one.append(bytes, { origin: 'client' }, -1);
     assert.equal(!outcome.ok && outcome.errorCode, ErrorCode.NOT_ENOUGH_REPLICAS);
     append(one, 1, 1);
@@ -160,7 +163,7 @@ describe('a partition', () => {
 
   it('ignores a state of an older leader epoch', () => {
     const one = partition();
-    one.update({ leader: 2, leaderEpoch: 2, replicas: [1], inSyncReplicas: [1] });
+    one.update({ leader: 2, leaderEpoch: 2, partitionEpoch: 4, replicas: [1], inSyncReplicas: [1] });
     assert.equal(one.isLeader, true);
   });
 
@@ -175,11 +178,16 @@ describe('a partition', () => {
   it('finds offsets by timestamp and for every special one', async () => {
     const one = partition();
     append(one, 5);
-    assert.equal((await one.offsetFor(-1, 'read_uncommitted')).offset, 5);
-    assert.equal((await one.offsetFor(-2, 'read_uncommitted')).offset, 0);
-    assert.equal((await one.offsetFor(-4, 'read_uncommitted')).offset, 0);
-    assert.equal((await one.offsetFor(-5, 'read_uncommitted')).offset, -1);
-    assert.equal((await one.offsetFor(1, 'read_uncommitted')).offset, 0);
-    assert.equal((await one.offsetFor(Date.now() + 60_000, 'read_uncommitted')).offset, -1);
+    const offsetFor = async (timestamp: number): Promise<number> => {
+      const found = await one.offsetFor(timestamp, 'read_uncommitted');
+      assert.ok(typeof found !== 'number');
+      return found.offset;
+    };
+    assert.equal(await offsetFor(-1), 5);
+    assert.equal(await offsetFor(-2), 0);
+    assert.equal(await offsetFor(-4), 0);
+    assert.equal(await offsetFor(-5), -1);
+    assert.equal(await offsetFor(1), 0);
+    assert.equal(await offsetFor(Date.now() + 60_000), -1);
   });
 });

@@ -3,9 +3,10 @@
  * operation that an event or its deadline completes, never polling.
  */
 import type { Clock } from '../base/clock.ts';
-import type { LeaderEpoch, Offset } from '../base/units.ts';
+import type { BrokerId, LeaderEpoch, Offset } from '../base/units.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
 import type { Isolation, Partition, ReadResult } from './partition.ts';
+import { failedRead } from './reading.ts';
 
 /** One partition to read. An `ErrorCode` in place of the partition passes through to the result. */
 export interface PartitionFetch {
@@ -14,6 +15,10 @@ export interface PartitionFetch {
   readonly maxBytes: number;
   readonly currentLeaderEpoch: LeaderEpoch;
   readonly lastFetchedEpoch: LeaderEpoch;
+  /** Where the log of a follower starts. */
+  readonly startOffset?: Offset;
+  /** The reader is sent to this replica instead of being given anything; -1 for none. */
+  readonly preferredReplica?: BrokerId;
 }
 
 export interface FetchLimits {
@@ -21,12 +26,28 @@ export interface FetchLimits {
   readonly maxBytes: number;
   readonly maxWaitMs: number;
   readonly isolation: Isolation;
+  /** The reader is a follower, of this registration. */
+  readonly follower?: { readonly brokerId: BrokerId; readonly brokerEpoch: number } | undefined;
+  /** Replicas that lead nothing may answer (KIP-392). */
+  readonly atFollower?: boolean;
 }
 
 /** Lets a fetch that waits be given up when its connection is gone. */
 export interface Cancellation {
   readonly cancelled: boolean;
   onCancel(callback: () => void): () => void;
+}
+
+/** Lets a fetch that waits be answered with what is there, because its reader wants something else now. */
+export interface Hurry {
+  readonly hurried: boolean;
+  onHurry(callback: () => void): () => void;
+}
+
+export interface FetchDependencies {
+  readonly clock: Clock;
+  readonly cancellation: Cancellation;
+  readonly hurry?: Hurry;
 }
 
 /** A read of all partitions as of one turn. */
@@ -41,19 +62,21 @@ interface Attempt {
 export async function fetchPartitions(
   fetches: readonly PartitionFetch[],
   limits: FetchLimits,
-  dependencies: { readonly clock: Clock; readonly cancellation: Cancellation },
+  dependencies: FetchDependencies,
 ): Promise<ReadResult[]> {
-  const { clock, cancellation } = dependencies;
+  const { clock, cancellation, hurry } = dependencies;
   const deadlineMs = clock.monotonicMs() + limits.maxWaitMs;
-  for (;;) {
+  for (let isFirst = true; ; isFirst = false) {
     const warming = warm(fetches);
     if (warming.length > 0) await Promise.all(warming);
-    const attempt = readAll(fetches, limits);
+    const attempt = readAll(fetches, limits, isFirst);
     const remainingMs = deadlineMs - clock.monotonicMs();
     const enough = fetches.length === 0 || attempt.urgent || attempt.bytes >= limits.minBytes;
-    if (enough || remainingMs <= 0 || cancellation.cancelled) return attempt.results;
+    const givenUp = cancellation.cancelled || hurry?.hurried === true;
+    if (enough || remainingMs <= 0 || givenUp) return attempt.results;
     releaseAll(attempt.results);
-    await readable(fetches, { missingBytes: limits.minBytes - attempt.bytes, remainingMs }, dependencies);
+    const uncommitted = limits.follower !== undefined;
+    await readable(fetches, { missingBytes: limits.minBytes - attempt.bytes, remainingMs, uncommitted }, dependencies);
   }
 }
 
@@ -73,14 +96,14 @@ function warm(fetches: readonly PartitionFetch[]): Promise<void>[] {
   return pending;
 }
 
-function readAll(fetches: readonly PartitionFetch[], limits: FetchLimits): Attempt {
+function readAll(fetches: readonly PartitionFetch[], limits: FetchLimits, countsAsFetch: boolean): Attempt {
   const results: ReadResult[] = [];
   let bytes = 0;
   let urgent = false;
   for (const fetch of fetches) {
     const result =
       typeof fetch.target === 'number'
-        ? unreadable(fetch.target)
+        ? failedRead(fetch.target)
         : fetch.target.read({
             offset: fetch.offset,
             maxBytes: Math.max(0, Math.min(fetch.maxBytes, limits.maxBytes - bytes)),
@@ -88,19 +111,31 @@ function readAll(fetches: readonly PartitionFetch[], limits: FetchLimits): Attem
             isolation: limits.isolation,
             currentLeaderEpoch: fetch.currentLeaderEpoch,
             lastFetchedEpoch: fetch.lastFetchedEpoch,
+            follower: followerOf(fetch, limits),
+            countsAsFetch,
+            atFollower: limits.atFollower ?? false,
+            preferredReplica: fetch.preferredReplica ?? -1,
           });
     bytes += result.region?.length ?? 0;
-    urgent ||= result.errorCode !== ErrorCode.NONE || result.divergingEpoch !== undefined;
+    urgent ||= isUrgent(result);
     results.push(result);
   }
   return { results, bytes, urgent };
 }
 
+function followerOf({ offset, startOffset = -1 }: PartitionFetch, { follower }: FetchLimits) {
+  return follower === undefined ? undefined : { ...follower, offset, startOffset };
+}
+
+function isUrgent({ errorCode, divergingEpoch, preferredReplica }: ReadResult): boolean {
+  return errorCode !== ErrorCode.NONE || divergingEpoch !== undefined || preferredReplica >= 0;
+}
+
 /** Resolves once `missingBytes` more became readable, time is up, or the fetch was given up. */
 function readable(
   fetches: readonly PartitionFetch[],
-  wait: { readonly missingBytes: number; readonly remainingMs: number },
-  dependencies: { readonly clock: Clock; readonly cancellation: Cancellation },
+  wait: { readonly missingBytes: number; readonly remainingMs: number; readonly uncommitted: boolean },
+  dependencies: FetchDependencies,
 ): Promise<void> {
   return new Promise((resolve) => {
     const stops: (() => void)[] = [];
@@ -112,29 +147,15 @@ function readable(
     };
     const timer = dependencies.clock.after(wait.remainingMs, finish);
     stops.push(() => timer.cancel(), dependencies.cancellation.onCancel(finish));
+    if (dependencies.hurry !== undefined) stops.push(dependencies.hurry.onHurry(finish));
     const onReadable = (bytes: number): void => {
       const waiting = missing > 0;
       missing -= bytes;
       // Answer at the end of the turn: appends of other connections that are already here come along.
       if (waiting && missing <= 0) dependencies.clock.afterTurn(finish);
     };
-    for (const fetch of fetches) {
-      if (typeof fetch.target !== 'number') stops.push(fetch.target.onReadable(onReadable));
+    for (const { target } of fetches) {
+      if (typeof target !== 'number') stops.push(target.onReadable(onReadable, wait));
     }
   });
-}
-
-const UNKNOWN: ReadonlySet<ErrorCode> = new Set([ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.UNKNOWN_TOPIC_ID]);
-
-function unreadable(errorCode: ErrorCode): ReadResult {
-  return {
-    errorCode,
-    highWatermark: -1,
-    lastStableOffset: -1,
-    startOffset: -1,
-    region: undefined,
-    // Of what is unknown Kafka tells no transactions where it tells null of what it could not read.
-    abortedTransactions: UNKNOWN.has(errorCode) ? [] : null,
-    divergingEpoch: undefined,
-  };
 }

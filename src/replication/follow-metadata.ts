@@ -4,14 +4,8 @@ import type { BrokerId } from '../base/units.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
 import { resolveTopicConfig } from '../config/topic-config.ts';
 import { changedPartitions, type MetadataDelta } from '../metadata/delta.ts';
-import {
-  type MetadataImage,
-  type PartitionImage,
-  RESOURCE_TYPE,
-  type TopicImage,
-  topicConfigsOf,
-} from '../metadata/image.ts';
-import type { PartitionState } from './partition.ts';
+import { type MetadataImage, RESOURCE_TYPE, type TopicImage, topicConfigsOf } from '../metadata/image.ts';
+import { partitionStateOf } from './partition-state.ts';
 import { replicaConfigOf } from './replica-config.ts';
 import type { ReplicaConfig, Replicas } from './replicas.ts';
 
@@ -36,8 +30,12 @@ export function followDelta(follower: Follower, delta: MetadataDelta, image: Met
   for (const topic of delta.createdTopics)
     hostPartitions(follower, image, { topic, partitions: topic.partitions.keys(), isNew: true });
   for (const change of delta.changedTopics) {
-    for (const { partition, before } of changedPartitions(change)) {
-      const isNew = before === undefined || !before.replicas.includes(follower.brokerId);
+    for (const { partition, before, now } of changedPartitions(change)) {
+      const isNew = before?.replicas.includes(follower.brokerId) !== true;
+      if (!now.replicas.includes(follower.brokerId)) {
+        if (!isNew) follower.replicas.removePartition({ topic: change.topic.name, partition });
+        continue;
+      }
       hostPartitions(follower, image, { topic: change.topic, partitions: [partition], isNew });
     }
   }
@@ -75,15 +73,12 @@ function hostPartitions(
     const state = topic.partitions[partition]!;
     if (!state.replicas.includes(follower.brokerId)) continue;
     config ??= configOf(follower, image, topic.name);
-    follower.replicas.host({ topic: topic.name, partition, topicId: topic.id }, stateOf(state), config, { isNew });
+    follower.replicas.host({ topic: topic.name, partition, topicId: topic.id }, partitionStateOf(state), config, {
+      isNew,
+    });
   }
 }
 
 function configOf(follower: Follower, image: MetadataImage, topic: string): ReplicaConfig {
   return replicaConfigOf(resolveTopicConfig(follower.config(), topicConfigsOf(image, topic)));
-}
-
-function stateOf(partition: PartitionImage): PartitionState {
-  const { leader, leaderEpoch, replicas, isr } = partition;
-  return { leader, leaderEpoch, replicas, inSyncReplicas: isr };
 }

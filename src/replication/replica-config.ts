@@ -5,7 +5,12 @@ import type { LogConfig } from '../storage/log-config.ts';
 import type { ReplicaConfig } from './replicas.ts';
 
 export function replicaConfigOf(config: TopicConfig): ReplicaConfig {
-  return { log: logConfigOf(config), minInSyncReplicas: config.get('min.insync.replicas') };
+  return {
+    log: logConfigOf(config),
+    minInSyncReplicas: config.get('min.insync.replicas'),
+    throttledLeaders: config.get('leader.replication.throttled.replicas'),
+    throttledFollowers: config.get('follower.replication.throttled.replicas'),
+  };
 }
 
 function logConfigOf(config: TopicConfig): LogConfig {

@@ -5,18 +5,31 @@
 import type { Clock } from '../base/clock.ts';
 import { messageOf, SluiceError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import { type BrokerId, partitionName, type TopicPartition } from '../base/units.ts';
+import { type BrokerId, type Offset, partitionName, type TopicPartition } from '../base/units.ts';
 import type { Uuid } from '../base/uuid.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
 import type { Log } from '../storage/log.ts';
 import type { LogConfig } from '../storage/log-config.ts';
 import type { LogManager } from '../storage/log-manager.ts';
+import type { LeaderEnvironment } from './leadership.ts';
 import { Partition, type PartitionState } from './partition.ts';
+import type { PartitionThrottle } from './throttle.ts';
+import { isThrottled, NO_THROTTLE, throttledReplicas } from './throttle.ts';
 
 /** Configuration of a topic as far as its replicas follow it. */
 export interface ReplicaConfig {
   readonly log: LogConfig;
   readonly minInSyncReplicas: number;
+  /** Entries of leader.replication.throttled.replicas and of follower.replication.throttled.replicas. */
+  readonly throttledLeaders: readonly string[];
+  readonly throttledFollowers: readonly string[];
+}
+
+/** Keeps the partitions that this broker follows up to date. */
+export interface LeaderFollowing {
+  /** Fetches from whoever leads the partition now. */
+  follow(partition: Partition): void;
+  unfollow(partition: Partition): void;
 }
 
 /** What the cluster knows of topics, hosted here or not. */
@@ -49,6 +62,20 @@ type Hosted = Partition | Offline | Awaited;
 const CREATIONS_A_TURN = 64;
 const NAMES_IN_A_LINE = 20;
 
+export interface ReplicasDependencies {
+  readonly logs: LogManager;
+  readonly directory: TopicDirectory;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** Left out where there is no other broker, as the two that follow. */
+  readonly environment?: LeaderEnvironment;
+  readonly following?: LeaderFollowing;
+  /** What throttled replicas of this broker count against. */
+  readonly throttle?: PartitionThrottle;
+}
+
+const NOBODY: LeaderFollowing = { follow: () => undefined, unfollow: () => undefined };
+
 export class Replicas {
   readonly #brokerId: BrokerId;
   readonly #logs: LogManager;
@@ -56,21 +83,19 @@ export class Replicas {
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #topics = new Map<string, Map<number, Hosted>>();
+  readonly #environment: LeaderEnvironment | undefined;
+  readonly #following: LeaderFollowing;
+  readonly #throttle: PartitionThrottle;
   #awaited: Awaited[] = [];
   #createdThisTurn = 0;
   #withoutLog: string[] = [];
   #sliceScheduled = false;
   #count = 0;
 
-  constructor(
-    options: { readonly brokerId: BrokerId },
-    dependencies: {
-      readonly logs: LogManager;
-      readonly directory: TopicDirectory;
-      readonly logger: Logger;
-      readonly clock: Clock;
-    },
-  ) {
+  constructor(options: { readonly brokerId: BrokerId }, dependencies: ReplicasDependencies) {
+    this.#environment = dependencies.environment;
+    this.#following = dependencies.following ?? NOBODY;
+    this.#throttle = dependencies.throttle ?? NO_THROTTLE;
     this.#logger = dependencies.logger;
     this.#clock = dependencies.clock;
     this.#brokerId = options.brokerId;
@@ -81,6 +106,13 @@ export class Replicas {
   /** Number of hosted partitions. */
   get count(): number {
     return this.#count;
+  }
+
+  /** The hosted partitions whose log is in service or was. */
+  *partitions(): Iterable<Partition> {
+    for (const partitions of this.#topics.values()) {
+      for (const hosted of partitions.values()) if (hosted instanceof Partition) yield hosted;
+    }
   }
 
   /** The hosted partition, or the error that a client must get in its place. */
@@ -115,14 +147,27 @@ export class Replicas {
     }
     if (known instanceof Partition && known.topicId === id.topicId) {
       known.update(state);
+      this.#takeRole(known);
       return;
     }
     if (known === undefined) this.#count++;
+    if (known instanceof Partition) this.#retire(known);
     const awaited: Awaited = { id, state, config };
     this.#remember(id, awaited);
     if (isNew && this.#createdThisTurn >= CREATIONS_A_TURN) this.#awaited.push(awaited);
     else this.#open(awaited, { isNew });
     if (isNew) this.#continueNextTurn();
+  }
+
+  /** Follows where another broker leads. */
+  #takeRole(partition: Partition): void {
+    if (partition.isLeader || partition.log.failure !== undefined) this.#following.unfollow(partition);
+    else this.#following.follow(partition);
+  }
+
+  #retire(partition: Partition): void {
+    this.#following.unfollow(partition);
+    partition.retire();
   }
 
   #remember({ topic, partition }: PartitionId, hosted: Hosted): void {
@@ -167,12 +212,34 @@ export class Replicas {
   #open({ id, state, config }: Awaited, { isNew }: { readonly isNew: boolean }): Partition | Offline {
     this.#createdThisTurn++;
     const log = this.#openLog(id, config, isNew);
+    if (log === 'offline') {
+      this.#remember(id, log);
+      return log;
+    }
     const { minInSyncReplicas } = config;
-    const { topicId } = id;
-    const hosted =
-      log === 'offline' ? log : new Partition({ topicId, log, brokerId: this.#brokerId, state, minInSyncReplicas });
-    this.#remember(id, hosted);
-    return hosted;
+    const partition = new Partition(
+      {
+        topicId: id.topicId,
+        log,
+        brokerId: this.#brokerId,
+        state,
+        minInSyncReplicas,
+        highWatermark: this.#logs.checkpointedHighWatermark(id) ?? 0,
+        throttle: this.#throttleOf(id.partition, config),
+      },
+      this.#environment,
+    );
+    this.#remember(id, partition);
+    this.#takeRole(partition);
+    return partition;
+  }
+
+  #throttleOf(partition: number, { throttledLeaders, throttledFollowers }: ReplicaConfig): PartitionThrottle {
+    const { leader, follower } = this.#throttle;
+    return {
+      leader: isThrottled(throttledReplicas(throttledLeaders, this.#brokerId), partition) ? leader : undefined,
+      follower: isThrottled(throttledReplicas(throttledFollowers, this.#brokerId), partition) ? follower : undefined,
+    };
   }
 
   #openLog(id: PartitionId, config: ReplicaConfig, isNew: boolean): Log | Offline {
@@ -204,6 +271,7 @@ export class Replicas {
         continue;
       }
       partition.log.setConfig(config.log);
+      partition.throttle = this.#throttleOf(partition.partition, config);
       partition.setMinInSyncReplicas(config.minInSyncReplicas);
     }
   }
@@ -215,9 +283,37 @@ export class Replicas {
     this.#topics.delete(topic);
     for (const [partition, hosted] of partitions) {
       this.#count--;
-      if (hosted instanceof Partition) hosted.retire();
+      if (hosted instanceof Partition) this.#retire(hosted);
       this.#logs.delete({ topic, partition });
     }
+  }
+
+  /** Stops to host a partition that was assigned to others, and deletes its log. */
+  removePartition({ topic, partition }: TopicPartition): void {
+    const partitions = this.#topics.get(topic);
+    const hosted = partitions?.get(partition);
+    if (partitions === undefined || hosted === undefined) return;
+    partitions.delete(partition);
+    if (partitions.size === 0) this.#topics.delete(topic);
+    this.#count--;
+    if (hosted instanceof Partition) this.#retire(hosted);
+    this.#logs.delete({ topic, partition });
+  }
+
+  /** A log directory failed: partitions in it are neither led nor followed any more. */
+  directoryFailed(): void {
+    for (const partition of this.partitions()) {
+      if (partition.log.failure === undefined) continue;
+      this.#following.unfollow(partition);
+      partition.fail();
+    }
+  }
+
+  /** What is to be kept of a log in replication-offset-checkpoint: what was there, where nobody uses the log yet. */
+  highWatermarkOf(log: Log): Offset | undefined {
+    const hosted = this.#topics.get(log.topic)?.get(log.partition);
+    const isUsed = hosted instanceof Partition && hosted.log === log;
+    return isUsed ? log.highWatermark : this.#logs.checkpointedHighWatermark(log);
   }
 }
 

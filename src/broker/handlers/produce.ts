@@ -7,50 +7,129 @@ import { isInternalTopic } from '../../controller/topic-names.ts';
 import { type ProduceRequest, type ProduceResponse, produce } from '../../protocol/apis/produce.ts';
 import { type ErrorCode as Code, ErrorCode, errorMessage } from '../../protocol/error-codes.ts';
 import * as batch from '../../records/batch.ts';
+import { untilCommitted } from '../../replication/delayed-produce.ts';
 import type { Partition } from '../../replication/partition.ts';
 import type { Appended, AppendOutcome, AppendRefused } from '../../storage/log-append.ts';
 import { CLOSE, handler, NO_REPLY } from '../handler.ts';
+import { LeaderHints } from '../leader-hints.ts';
 import type { BrokerServices } from '../services.ts';
 
 type TopicResponse = ProduceResponse['responses'][number];
-type PartitionResponse = TopicResponse['partitionResponses'][number];
+/** Of a request that waits, what became of it is written into the response that was begun. */
+type PartitionResponse = Mutable<TopicResponse['partitionResponses'][number]> & { readonly index: number };
+type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
+type BegunTopic = Omit<TopicResponse, 'name' | 'partitionResponses'> & {
+  readonly name: string;
+  readonly partitionResponses: PartitionResponse[];
+};
 
 const BY_TOPIC_ID_SINCE = 13;
 /** The one client that may write to topics which brokers keep for themselves. */
 const ADMIN_CLIENT_ID = '__admin_client';
 
+/** What an acknowledgement of one partition still waits for. */
+interface Unfinished {
+  readonly partition: Partition;
+  /** End of the records, where the in-sync replicas are awaited. */
+  readonly requiredOffset: number | undefined;
+  readonly durable: Promise<void> | undefined;
+  readonly response: PartitionResponse;
+}
+
+const ALL_REPLICAS = -1;
+
 export const handleProduce = (services: BrokerServices) =>
   handler(produce, (request, context) => {
-    const { acks } = request;
+    const { acks, timeoutMs } = request;
     const version = context.header.apiVersion;
-    const waits: Promise<void>[] = [];
+    const unfinished: Unfinished[] = [];
     const forbidden = requestFault(request);
     let failure: Code = ErrorCode.NONE;
-    const responses = request.topicData.map((topic): TopicResponse => {
+    const responses = request.topicData.map((topic): BegunTopic => {
+      const byId = version >= BY_TOPIC_ID_SINCE;
+      const name = byId ? (services.topics.topicName(topic.topicId) ?? '') : topic.name;
       const partitionResponses = topic.partitionData.map(({ index, records }): PartitionResponse => {
-        const found =
-          version >= BY_TOPIC_ID_SINCE
-            ? services.replicas.findById(topic.topicId, index)
-            : services.replicas.find(topic.name, index);
+        const found = byId ? services.replicas.findById(topic.topicId, index) : services.replicas.find(name, index);
         const outcome =
           forbidden === undefined
             ? append(found, records, { acks, version, isAdmin: context.header.clientId === ADMIN_CLIENT_ID })
             : refused(forbidden);
-        if (!outcome.ok) failure = outcome.errorCode;
-        else if (outcome.durable !== undefined) waits.push(outcome.durable);
-        if (outcome.ok) return appended(index, outcome);
         const partition = typeof found === 'number' ? undefined : found;
-        return partitionRefused(index, outcome, { partition, records });
+        if (!outcome.ok || partition === undefined) {
+          const refusal = outcome.ok ? refused(ErrorCode.UNKNOWN_SERVER_ERROR) : outcome;
+          failure = refusal.errorCode;
+          return partitionRefused(index, refusal, { partition, records });
+        }
+        const response = appended(index, outcome);
+        const waits = acks === 0 ? undefined : unfinishedPart(partition, outcome, acks, response);
+        if (waits !== undefined) unfinished.push(waits);
+        return response;
       });
-      return { name: topic.name, topicId: topic.topicId, partitionResponses };
+      return { name, topicId: topic.topicId, partitionResponses };
     });
     if (acks === 0) return failure === ErrorCode.NONE ? NO_REPLY : CLOSE;
-    if (waits.length === 0) return { responses };
-    return Promise.all(waits).then(
-      () => ({ responses }),
-      () => ({ responses: notDurable(request, responses) }),
-    );
+    const finish = () =>
+      withHints(responses, new LeaderHints(services.quorum.image(), context.connection.listenerName));
+    if (unfinished.length === 0) return failure === ErrorCode.NONE ? { responses } : finish();
+    return finishAll(unfinished, timeoutMs, services).then(finish);
   });
+
+/** Undefined where the records are as safe as they have to be: always so in a cluster of one broker. */
+function unfinishedPart(
+  partition: Partition,
+  { lastOffset, durable }: Appended,
+  acks: number,
+  response: PartitionResponse,
+): Unfinished | undefined {
+  let requiredOffset: number | undefined;
+  if (acks === ALL_REPLICAS) {
+    const outcome = partition.commitOutcome(lastOffset + 1);
+    if (outcome === undefined) requiredOffset = lastOffset + 1;
+    else if (outcome !== ErrorCode.NONE) setError(response, outcome);
+  }
+  if (requiredOffset === undefined && durable === undefined) return undefined;
+  return { partition, requiredOffset, durable, response };
+}
+
+/** Waits for replicas and disks, and notes in the responses what did not come to pass. */
+async function finishAll(
+  unfinished: readonly Unfinished[],
+  timeoutMs: number,
+  { clock }: BrokerServices,
+): Promise<void> {
+  const awaited: { partition: Partition; requiredOffset: number; response: PartitionResponse }[] = [];
+  const flushes: Promise<void>[] = [];
+  for (const { partition, requiredOffset, durable, response } of unfinished) {
+    if (requiredOffset !== undefined) awaited.push({ partition, requiredOffset, response });
+    // A failed flush leaves unknown what is on disk: it may not be acknowledged.
+    const failed = (): void => setError(response, ErrorCode.KAFKA_STORAGE_ERROR);
+    if (durable !== undefined) flushes.push(durable.catch(failed));
+  }
+  if (awaited.length > 0) {
+    const outcomes = await untilCommitted(awaited, timeoutMs, { clock });
+    awaited.forEach(({ response }, index) => {
+      const outcome = outcomes[index]!;
+      if (outcome !== ErrorCode.NONE) setError(response, outcome);
+    });
+  }
+  await Promise.all(flushes);
+}
+
+function setError(response: PartitionResponse, errorCode: Code): void {
+  response.errorCode = errorCode;
+  response.errorMessage = errorMessage(errorCode);
+}
+
+/** Where another broker leads by now, clients are told which. */
+function withHints(responses: readonly BegunTopic[], hints: LeaderHints): ProduceResponse {
+  for (const { name, partitionResponses } of responses) {
+    for (const response of partitionResponses) {
+      if (response.errorCode !== ErrorCode.NOT_LEADER_OR_FOLLOWER) continue;
+      response.currentLeader = hints.leaderOf(name, response.index) ?? {};
+    }
+  }
+  return { responses, nodeEndpoints: hints.endpoints() };
+}
 
 /** What is wrong with a request as a whole. */
 function requestFault({ transactionalId, topicData }: ProduceRequest): Code | undefined {
@@ -101,7 +180,6 @@ function partitionRefused(
   { errorCode, message, recordErrors }: AppendRefused,
   { partition, records }: { readonly partition: Partition | undefined; readonly records: Buffer | null },
 ): PartitionResponse {
-  const leader = errorCode === ErrorCode.NOT_LEADER_OR_FOLLOWER ? partition?.state : undefined;
   const judgedByLog = BY_THE_LOG.has(errorCode) && partition !== undefined && isOneBatch(records);
   return {
     index,
@@ -112,7 +190,7 @@ function partitionRefused(
       return { batchIndex, batchIndexErrorMessage };
     }),
     errorMessage: message,
-    currentLeader: leader === undefined ? {} : { leaderId: leader.leader, leaderEpoch: leader.leaderEpoch },
+    currentLeader: {},
   };
 }
 
@@ -130,18 +208,4 @@ const BY_THE_LOG: ReadonlySet<Code> = new Set([
 function isOneBatch(records: Buffer | null): boolean {
   if (records === null || records.length < batch.BATCH_HEADER_BYTES) return false;
   return batch.magic(records, 0) === batch.MAGIC_V2 && batch.batchBytes(records, 0) === records.length;
-}
-
-/** A failed flush leaves unknown what is on disk: no partition of the request may be acknowledged. */
-function notDurable(request: ProduceRequest, responses: readonly TopicResponse[]): TopicResponse[] {
-  return request.topicData.map((topic, at) => ({
-    name: topic.name,
-    topicId: topic.topicId,
-    partitionResponses: topic.partitionData.map(({ index }, within) => {
-      const response = responses[at]!.partitionResponses[within]!;
-      if (response.errorCode !== ErrorCode.NONE) return response;
-      const outcome = refused(ErrorCode.KAFKA_STORAGE_ERROR);
-      return partitionRefused(index, outcome, { partition: undefined, records: null });
-    }),
-  }));
 }

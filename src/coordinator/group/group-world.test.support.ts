@@ -91,7 +91,7 @@ export class GroupWorld {
 
   #host(log: Log): void {
     this.log = log;
-    const state = { leader: 1, leaderEpoch: 0, replicas: [1], inSyncReplicas: [1] };
+    const state = { leader: 1, leaderEpoch: 0, partitionEpoch: 0, replicas: [1], inSyncReplicas: [1] };
     this.partition = new Partition({ topicId: TOPIC_ID, log, brokerId: 1, state, minInSyncReplicas: 1 });
     this.#lead();
   }

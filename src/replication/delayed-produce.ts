@@ -1,0 +1,45 @@
+/** A Produce with acks=all that waits for replicas: completed by the partitions that it wrote to, or by its time. */
+import type { Clock } from '../base/clock.ts';
+import type { Offset } from '../base/units.ts';
+import { ErrorCode } from '../protocol/error-codes.ts';
+import type { CommitWait } from './commit-waits.ts';
+import type { Partition } from './partition.ts';
+
+/** One partition's part of a request. */
+export interface Awaited {
+  readonly partition: Partition;
+  /** One after the last record that was written. */
+  readonly requiredOffset: Offset;
+}
+
+/**
+ * Resolves with one error code each, in the same order: NONE where the records are committed, REQUEST_TIMED_OUT where they
+ * are not after `timeoutMs`. All that is not committed yet is waited for together.
+ */
+export function untilCommitted(
+  awaited: readonly Awaited[],
+  timeoutMs: number,
+  { clock }: { readonly clock: Clock },
+): Promise<ErrorCode[]> {
+  return new Promise((resolve) => {
+    const outcomes: ErrorCode[] = awaited.map(() => ErrorCode.REQUEST_TIMED_OUT);
+    let missing = awaited.length;
+    const waits = awaited.map(({ requiredOffset }, index): CommitWait => {
+      return {
+        requiredOffset,
+        settle: (errorCode) => {
+          outcomes[index] = errorCode;
+          missing--;
+          if (missing > 0) return;
+          timer.cancel();
+          resolve(outcomes);
+        },
+      };
+    });
+    const timer = clock.after(timeoutMs, () => {
+      for (let index = 0; index < waits.length; index++) awaited[index]!.partition.stopAwaiting(waits[index]!);
+      resolve(outcomes);
+    });
+    for (let index = 0; index < waits.length; index++) awaited[index]!.partition.awaitCommit(waits[index]!);
+  });
+}
