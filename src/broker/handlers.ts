@@ -1,8 +1,13 @@
 /** The APIs that this broker serves. ApiVersions tells exactly these; adding one is one line here. */
 import type { Handler } from './handler.ts';
 import { handleAlterConfigs } from './handlers/alter-configs.ts';
+import { handleAlterPartition } from './handlers/alter-partition.ts';
+import { handleAlterPartitionReassignments } from './handlers/alter-partition-reassignments.ts';
 import { handleAlterReplicaLogDirs } from './handlers/alter-replica-log-dirs.ts';
 import { handleApiVersions } from './handlers/api-versions.ts';
+import { handleAssignReplicasToDirs } from './handlers/assign-replicas-to-dirs.ts';
+import { handleBrokerHeartbeat } from './handlers/broker-heartbeat.ts';
+import { handleBrokerRegistration } from './handlers/broker-registration.ts';
 import { handleConsumerGroupDescribe } from './handlers/consumer-group-describe.ts';
 import { handleConsumerGroupHeartbeat } from './handlers/consumer-group-heartbeat.ts';
 import { handleCreatePartitions } from './handlers/create-partitions.ts';
@@ -16,6 +21,7 @@ import { handleDescribeGroups } from './handlers/describe-groups.ts';
 import { handleDescribeLogDirs } from './handlers/describe-log-dirs.ts';
 import { handleDescribeProducers } from './handlers/describe-producers.ts';
 import { handleDescribeTopicPartitions } from './handlers/describe-topic-partitions.ts';
+import { handleElectLeaders } from './handlers/elect-leaders.ts';
 import { handleEnvelope } from './handlers/envelope.ts';
 import { handleFetch } from './handlers/fetch.ts';
 import { handleFetchSnapshot } from './handlers/fetch-snapshot.ts';
@@ -28,6 +34,7 @@ import { handleLeaveGroup } from './handlers/leave-group.ts';
 import { handleListConfigResources } from './handlers/list-config-resources.ts';
 import { handleListGroups } from './handlers/list-groups.ts';
 import { handleListOffsets } from './handlers/list-offsets.ts';
+import { handleListPartitionReassignments } from './handlers/list-partition-reassignments.ts';
 import { handleMetadata } from './handlers/metadata.ts';
 import { handleOffsetCommit } from './handlers/offset-commit.ts';
 import { handleOffsetDelete } from './handlers/offset-delete.ts';
@@ -35,6 +42,7 @@ import { handleOffsetFetch } from './handlers/offset-fetch.ts';
 import { handleOffsetForLeaderEpoch } from './handlers/offset-for-leader-epoch.ts';
 import { handleProduce } from './handlers/produce.ts';
 import { handleSyncGroup } from './handlers/sync-group.ts';
+import { handleUnregisterBroker } from './handlers/unregister-broker.ts';
 import { handleUpdateFeatures } from './handlers/update-features.ts';
 import type { BrokerServices } from './services.ts';
 
@@ -74,6 +82,14 @@ const TABLE: readonly ((services: BrokerServices) => Handler)[] = [
   handleDescribeTopicPartitions,
   handleEnvelope,
   handleFetchSnapshot,
+  handleElectLeaders,
+  handleAlterPartitionReassignments,
+  handleListPartitionReassignments,
+  handleAlterPartition,
+  handleBrokerRegistration,
+  handleBrokerHeartbeat,
+  handleUnregisterBroker,
+  handleAssignReplicasToDirs,
 ];
 
 /** One handler for each served API, over the same services. */

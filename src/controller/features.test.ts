@@ -58,8 +58,8 @@ test('a level that some broker does not support, or nobody knows, is refused', a
       assert.equal(await ask(cluster, asked), ErrorCode.INVALID_UPDATE_VERSION, JSON.stringify(asked));
     }
     const older = [{ name: GROUP_VERSION_FEATURE, minSupportedVersion: 0, maxSupportedVersion: 0 }];
-    await cluster.addBroker(2, { features: older });
     await ask(cluster, { level: 0, upgradeType: SAFE_DOWNGRADE });
+    await cluster.addBroker(2, { features: older });
     assert.equal(await ask(cluster, { level: 1 }), ErrorCode.INVALID_UPDATE_VERSION);
   });
 });

@@ -150,11 +150,7 @@ function checkRegistration(image: MetadataImage, registration: BrokerRegistratio
 
 /** A broker must understand what the cluster has agreed on; of what it does not name nothing is known. */
 function checkFeatures(image: MetadataImage, { features }: BrokerRegistration): Refusal | undefined {
-  if (features === undefined || features.length === 0) return undefined;
-  if (!features.some(({ name }) => name === METADATA_VERSION_FEATURE)) {
-    return refuse(ErrorCode.INVALID_REGISTRATION, `The broker does not name the feature ${METADATA_VERSION_FEATURE}.`);
-  }
-  for (const { name, minSupportedVersion, maxSupportedVersion } of features) {
+  for (const { name, minSupportedVersion, maxSupportedVersion } of features ?? []) {
     const level = image.features.get(name) ?? 0;
     // Level 0 is the absence of a feature, which every program knows.
     if (level === 0 || (level >= minSupportedVersion && level <= maxSupportedVersion)) continue;

@@ -192,6 +192,30 @@ const REQUESTS: Readonly<Record<string, () => readonly Body[]>> = {
       timeoutMs: 100,
       validateOnly: true,
     })),
+  ElectLeaders: () =>
+    [0, 1, 9].map((electionType) => ({
+      electionType,
+      topicPartitions: [TOPIC, 'none'].map((topic) => ({ topic, partitions: [0, 9] })),
+      timeoutMs: 100,
+    })),
+  AlterPartitionReassignments: () =>
+    [TOPIC, 'none'].map((name) => ({
+      timeoutMs: 100,
+      topics: [
+        {
+          name,
+          partitions: [
+            { partitionIndex: 0, replicas: null },
+            { partitionIndex: 1, replicas: [99] },
+          ],
+        },
+      ],
+    })),
+  ListPartitionReassignments: () => [
+    { timeoutMs: 100, topics: null },
+    { timeoutMs: 100, topics: [TOPIC, 'none'].map((name) => ({ name, partitionIndexes: [0, 9] })) },
+  ],
+  UnregisterBroker: () => [{ brokerId: NOBODY }],
   AlterReplicaLogDirs: () => [{ dirs: [{ path: '/nowhere', topics: [{ name: TOPIC, partitions: [0, 9] }] }] }],
   DescribeLogDirs: () => [{ topics: null }, { topics: [] }],
   DescribeCluster: () => [{}, { endpointType: 2 }, { includeClusterAuthorizedOperations: true }],
@@ -203,6 +227,8 @@ const REQUESTS: Readonly<Record<string, () => readonly Body[]>> = {
   ],
 };
 
+/** The id of no broker. */
+const NOBODY = 99;
 const unknownId = 'AAAAAAAAAAAAAAAAAAAB7Q';
 
 const fetchBody = (fetchOffset: number, topic: string, id: string): Body => ({
@@ -302,11 +328,12 @@ test('requests of random, well-formed values are answered in every version', asy
   }
 });
 
-/** Takes the waiting out of a request; acks=0 has no answer to wait for. */
+/** Takes the waiting out of a request, and the broker that is asked; acks=0 has no answer to wait for. */
 function tame(body: Body): Body {
   const limits: Body = {};
   if ('maxWaitMs' in body) limits['maxWaitMs'] = 0;
   if ('acks' in body) limits['acks'] = -1;
+  if ('brokerId' in body) limits['brokerId'] = NOBODY;
   return { ...body, ...limits };
 }
 
