@@ -67,6 +67,8 @@ export class Partition {
   #commitWaits: CommitWaits | undefined;
   #minInSyncReplicas: number;
   throttle: PartitionThrottle;
+  /** The partition has left this broker. */
+  #isRetired = false;
   /** Bytes that were appended since all was committed last. */
   #uncommittedBytes = 0;
 
@@ -132,6 +134,7 @@ export class Partition {
   /** Takes over a decision of the controller. One that is older than what is known is ignored. */
   update(state: PartitionState): void {
     const known = this.state;
+    if (this.#isRetired) return;
     if (state.partitionEpoch < known.partitionEpoch || state.leaderEpoch < known.leaderEpoch) return;
     const epochChanged = state.leaderEpoch !== known.leaderEpoch;
     if (this.#leads(state)) this.#lead(state, { epochChanged });
@@ -271,6 +274,7 @@ export class Partition {
     currentLeaderEpoch: LeaderEpoch,
     { atFollower = false }: { readonly atFollower?: boolean } = {},
   ): ErrorCode {
+    if (this.#isRetired) return ErrorCode.NOT_LEADER_OR_FOLLOWER;
     const { leaderEpoch } = this.#state;
     if (currentLeaderEpoch !== -1 && currentLeaderEpoch !== leaderEpoch) {
       return currentLeaderEpoch < leaderEpoch ? ErrorCode.FENCED_LEADER_EPOCH : ErrorCode.UNKNOWN_LEADER_EPOCH;
@@ -406,6 +410,7 @@ export class Partition {
 
   /** The partition leaves this broker: whoever waits on it must look again. */
   retire(): void {
+    this.#isRetired = true;
     this.#resign({ ...this.#state, leader: -1 }, ErrorCode.NOT_LEADER_OR_FOLLOWER);
     this.#wakeAll();
   }
