@@ -38,6 +38,7 @@ import { LogManager } from '../storage/log-manager.ts';
 import { type Answering, answering, ownConnection } from './answering.ts';
 import { ClusterMembership } from './cluster-membership.ts';
 import { ControllerGateway } from './controller-gateway.ts';
+import { allocateProducerIdsThrough, createTopicsThrough } from './controller-requests.ts';
 import { createDispatch } from './dispatch.ts';
 import { FetchSessions } from './fetch-sessions.ts';
 import { FollowerLinks } from './follower-links.ts';
@@ -58,6 +59,8 @@ export interface BrokerDependencies {
   readonly random?: Random;
   readonly fileSystem?: FileSystem;
   readonly transport?: Transport;
+  /** Sees what the broker is made of before it serves: for simulation, which checks invariants in there. */
+  readonly onServices?: (services: BrokerServices) => void;
 }
 
 export interface Broker {
@@ -83,6 +86,7 @@ export async function createBroker(
     random: systemRandom,
     fileSystem: disk,
     transport: nodeTransport,
+    onServices: () => undefined,
     ...dependencies,
     clock,
     logger: limitLines(dependencies.logger, clock),
@@ -165,7 +169,8 @@ class BrokerProcess implements Broker {
     const started = await this.#startQuorum();
     const { quorum } = started;
     await this.#logs.load();
-    const services = this.#createServices(quorum);
+    const services = this.#createServices(started);
+    this.#dependencies.onServices(services);
     this.#membership = this.#createMembership(started, services);
     const follower = { brokerId: this.brokerId, config: () => this.#config, replicas: services.replicas };
     hostAll(follower, quorum.image());
@@ -206,10 +211,13 @@ class BrokerProcess implements Broker {
     return this.#membership?.brokerEpoch ?? -1;
   }
 
-  #createServices(quorum: MetadataQuorum): BrokerServices {
+  #createServices(started: StartedQuorum): BrokerServices {
+    const { quorum } = started;
     const { logger, clock, random } = this.#dependencies;
     const config = (): BrokerConfig => this.#config;
-    const controller = new Controller({ config }, { quorum, logger, random });
+    const controller = this.#createController(started);
+    const gateway = this.#createGateway(quorum);
+    const create = createTopicsThrough(gateway);
     const topics: TopicDirectory = {
       hasPartition: (topic, partition) => quorum.image().topics.byName.get(topic)?.partitions[partition] !== undefined,
       topicName: (id) => quorum.image().topics.byId.get(id)?.name,
@@ -224,18 +232,18 @@ class BrokerProcess implements Broker {
       quorum,
       controller,
       topics,
-      topicCreation: new TopicCreation({ enabled: () => config().get('auto.create.topics.enable') }, { controller }),
+      topicCreation: new TopicCreation({ enabled: () => config().get('auto.create.topics.enable') }, { create }),
       producerIds: new ProducerIds(() =>
-        controller
-          .allocateProducerIds({ brokerId: this.brokerId, brokerEpoch: this.#brokerEpoch })
-          .catch((error: unknown) => {
+        allocateProducerIdsThrough(gateway, { brokerId: this.brokerId, brokerEpoch: this.#brokerEpoch }).catch(
+          (error: unknown) => {
             logger.warn('no producer ids could be allocated', { reason: messageOf(error) });
             throw error;
-          }),
+          },
+        ),
       ),
       logs: this.#logs,
       replicas,
-      internalTopics: new InternalTopics({ config }, { controller, quorum }),
+      internalTopics: new InternalTopics({ config }, { create, quorum }),
       groups: new GroupCoordinator(
         { brokerId: this.brokerId, ...groupCoordinatorOptions(config) },
         {
@@ -250,19 +258,37 @@ class BrokerProcess implements Broker {
         { maxSessions: config().get('max.incremental.fetch.session.cache.slots') },
         { clock, random },
       ),
-      controllerGateway: this.#createGateway(quorum),
+      controllerGateway: gateway,
       followerLinks: new FollowerLinks(
         { brokerId: this.brokerId },
         {
           clock,
           quorum,
           connect: (brokerId) => this.#peers.connectTo(brokerId),
-          onGone: (brokerId, brokerEpoch) => this.#fence(controller, { brokerId, brokerEpoch }),
+          onGone: (brokerId, brokerEpoch) => this.#suspect(controller, { brokerId, brokerEpoch }),
         },
       ),
       answerEnveloped: (frame, connection) => this.#answerEnveloped(frame, connection),
     };
     return services;
+  }
+
+  #createController({ quorum, brokersBeat, watch }: StartedQuorum): Controller {
+    const { logger, clock, random } = this.#dependencies;
+    const controller = new Controller(
+      { config: () => this.#config, heartbeatsCount: brokersBeat },
+      { quorum, logger, random, clock },
+    );
+    const stops = [
+      quorum.onRole((active) => controller.roleChanged(active)),
+      watch?.watchBrokers((live) => controller.followMembers(live)),
+    ];
+    if (quorum.isActiveController()) controller.roleChanged(true);
+    this.#stops.push(async () => {
+      for (const stop of stops) stop?.();
+      controller.close();
+    });
+    return controller;
   }
 
   #createGateway(quorum: MetadataQuorum): ControllerGateway {
@@ -283,9 +309,8 @@ class BrokerProcess implements Broker {
   }
 
   /** The broker's process is gone: there is no reason to wait for the end of its session. */
-  #fence(controller: Controller, broker: BrokerReference): void {
-    this.#logger.warn('a broker is gone', { ...broker });
-    controller.fenceBroker(broker).catch((error: unknown) => {
+  #suspect(controller: Controller, broker: BrokerReference): void {
+    controller.suspect(broker).catch((error: unknown) => {
       this.#logger.warn('a broker that is gone could not be fenced', { ...broker, reason: messageOf(error) });
     });
   }
@@ -311,7 +336,7 @@ class BrokerProcess implements Broker {
 
   /** Opens the listeners, makes the broker known at the ports they got, and only then answers what came in meanwhile. */
   async #serve(endpoints: readonly Endpoint[], services: BrokerServices): Promise<void> {
-    const { logger, clock, random } = this.#dependencies;
+    const { logger, clock, random, transport } = this.#dependencies;
     const config = this.#config;
     const handlers = createHandlers(services);
     const dispatch = createDispatch(handlers, logger, services.controllerGateway);
@@ -329,7 +354,7 @@ class BrokerProcess implements Broker {
     });
     const handler: RequestHandler = (frame, connection) =>
       registered ? dispatch(frame, connection) : registration.then(() => dispatch(frame, connection));
-    const listeners = await openListeners({ config, endpoints, handler }, { logger, clock });
+    const listeners = await openListeners({ config, endpoints, handler }, { logger, clock, transport });
     this.#stops.push(() => listeners.close({ graceMs: config.get('sluice.shutdown.grace.ms') }));
     // First of all: members that wait for others would hold up the listeners until the grace is over.
     this.#stops.push(async () => services.groups.close());

@@ -5,7 +5,7 @@ import { createHandlers } from './handlers.ts';
 import type { BrokerServices } from './services.ts';
 
 /** APIs among brokers that are declared and not served yet. Shrinks to nothing. */
-const AWAITED: ReadonlySet<number> = new Set([67]);
+const AWAITED: ReadonlySet<number> = new Set([]);
 
 it('every declared API has a handler, and none has two', async () => {
   // Handlers keep their services for later; building the table touches none of them.

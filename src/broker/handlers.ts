@@ -1,5 +1,6 @@
 /** The APIs that this broker serves. ApiVersions tells exactly these; adding one is one line here. */
 import type { Handler } from './handler.ts';
+import { handleAllocateProducerIds } from './handlers/allocate-producer-ids.ts';
 import { handleAlterConfigs } from './handlers/alter-configs.ts';
 import { handleAlterPartition } from './handlers/alter-partition.ts';
 import { handleAlterPartitionReassignments } from './handlers/alter-partition-reassignments.ts';
@@ -82,6 +83,7 @@ const TABLE: readonly ((services: BrokerServices) => Handler)[] = [
   handleDescribeTopicPartitions,
   handleEnvelope,
   handleFetchSnapshot,
+  handleAllocateProducerIds,
   handleElectLeaders,
   handleAlterPartitionReassignments,
   handleListPartitionReassignments,

@@ -9,6 +9,7 @@ import type { RequestHandler } from '../network/connection.ts';
 import { type ConnectionCapLimits, ConnectionCaps } from '../network/connection-caps.ts';
 import { type Listener, listen } from '../network/listener.ts';
 import { MemoryBudget } from '../network/memory-budget.ts';
+import type { Transport } from '../network/transport.ts';
 
 /** What the bytes of requests in flight may take of this machine's memory where no option says. */
 const BUDGET_SHARE_OF_MEMORY = 0.125;
@@ -26,7 +27,7 @@ export interface OpenListeners {
 /** Opens all endpoints or none. Rejects with SluiceError LISTENER_PORT_IN_USE or LISTENER_FAILED. */
 export async function openListeners(
   options: { readonly config: BrokerConfig; readonly endpoints: readonly Endpoint[]; readonly handler: RequestHandler },
-  dependencies: { readonly clock: Clock; readonly logger: Logger },
+  dependencies: { readonly clock: Clock; readonly logger: Logger; readonly transport: Transport },
 ): Promise<OpenListeners> {
   const { config } = options;
   const caps = new ConnectionCaps(connectionCapLimits(config));

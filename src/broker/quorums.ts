@@ -10,6 +10,7 @@ import type { Random } from '../base/random.ts';
 import type { BrokerId } from '../base/units.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
 import type { Controller } from '../controller/controller.ts';
+import type { BrokerWatch } from '../metadata/broker-registration.ts';
 import type { MetadataQuorum } from '../metadata/quorum.ts';
 import { FollowedQuorum } from '../metadata/quorums/followed.ts';
 import { LocalQuorum } from '../metadata/quorums/local.ts';
@@ -69,6 +70,9 @@ export interface QuorumDependencies {
 
 export interface StartedQuorum {
   readonly quorum: MetadataQuorum;
+  /** Whether brokers tell by heartbeats that they live. Where not, `watch` tells. */
+  readonly brokersBeat: boolean;
+  readonly watch?: BrokerWatch;
   /** How this broker becomes known in it. */
   registrar(services: { readonly controller: Controller; readonly gateway: ControllerGateway }): Registrar;
 }
@@ -109,7 +113,7 @@ async function startLocal(
     register: (registration) => controller.registerBroker({ ...registration, unfenced: true }),
     needsHeartbeats: false,
   });
-  return { quorum, registrar };
+  return { quorum, brokersBeat: true, registrar };
 }
 
 async function startFollowed(
@@ -122,7 +126,11 @@ async function startFollowed(
   const clusterId = await quorum.clusterId();
   claimLogs(clusterId);
   await quorum.start(clusterId);
-  return { quorum, registrar: ({ gateway }) => ({ register: registerThrough(gateway), needsHeartbeats: true }) };
+  return {
+    quorum,
+    brokersBeat: true,
+    registrar: ({ gateway }) => ({ register: registerThrough(gateway), needsHeartbeats: true }),
+  };
 }
 
 /** Registers by request to the active controller. */

@@ -1,19 +1,18 @@
 /** Creates topics on first use (`auto.create.topics.enable`): one attempt at a time a topic, whoever asks for it. */
-import type { Controller } from '../controller/controller.ts';
+import { SluiceError } from '../base/errors.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
+import type { CreateTopics } from './controller-requests.ts';
 
 type Outcomes = ReadonlyMap<string, ErrorCode>;
 
-const CREATION_TIMEOUT_MS = 30_000;
-
 export class TopicCreation {
-  readonly #controller: Controller;
+  readonly #create: CreateTopics;
   readonly #enabled: () => boolean;
   readonly #underWay = new Map<string, Promise<Outcomes>>();
 
-  constructor(options: { readonly enabled: () => boolean }, dependencies: { readonly controller: Controller }) {
+  constructor(options: { readonly enabled: () => boolean }, dependencies: { readonly create: CreateTopics }) {
     this.#enabled = options.enabled;
-    this.#controller = dependencies.controller;
+    this.#create = dependencies.create;
   }
 
   /** Tries to create all; answers the error of each that does not exist afterwards. */
@@ -41,11 +40,20 @@ export class TopicCreation {
   }
 
   async #attempt(names: readonly string[]): Promise<Outcomes> {
-    const { topics } = await this.#controller.createTopics({
-      topics: names.map((name) => ({ name, numPartitions: -1, replicationFactor: -1, assignments: [], configs: [] })),
-      timeoutMs: CREATION_TIMEOUT_MS,
-      validateOnly: false,
+    const topics = names.map((name) => {
+      return { name, numPartitions: -1, replicationFactor: -1, assignments: [], configs: [] };
     });
-    return new Map(topics.map(({ name, errorCode }) => [name, (errorCode ?? ErrorCode.NONE) as ErrorCode]));
+    try {
+      const answer = await this.#create(topics);
+      return new Map(answer.topics.map(({ name, errorCode }) => [name, outcomeOf(errorCode ?? ErrorCode.NONE)]));
+    } catch (error) {
+      if (!(error instanceof SluiceError)) throw error;
+      return new Map(names.map((name) => [name, ErrorCode.LEADER_NOT_AVAILABLE]));
+    }
   }
+}
+
+/** Without a controller there will be a topic later, perhaps: the client asks again. */
+function outcomeOf(errorCode: number): ErrorCode {
+  return errorCode === ErrorCode.NOT_CONTROLLER ? ErrorCode.LEADER_NOT_AVAILABLE : (errorCode as ErrorCode);
 }

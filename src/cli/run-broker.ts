@@ -20,15 +20,17 @@ export function processAgeMs(): number {
   return Math.round(process.uptime() * 1000);
 }
 
+/** `before` is done at a stop before the broker itself stops. */
 export async function runBroker(
   options: ConfigurationOptions & { readonly logLevel: LogLevel },
+  before: () => Promise<void> = () => Promise.resolve(),
 ): Promise<ForegroundBroker> {
   const config = configurationFrom(options);
   const broker = await createBroker({ config }, { logger: createLogger(options.logLevel) });
   const addresses = broker.advertised.map(({ host, port }) => `${host}:${port}`).join(',');
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => {
-    stopping ??= broker.close();
+    stopping ??= before().then(() => broker.close());
     return stopping;
   };
   stopOnSignals(stop);
@@ -59,4 +61,6 @@ function stopOnSignals(stop: () => Promise<void>): void {
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
+  // The parent of a broker of several is gone.
+  process.on('disconnect', onSignal);
 }

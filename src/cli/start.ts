@@ -1,11 +1,14 @@
 /** `sluice start`: a broker in the foreground, until SIGINT or SIGTERM. */
 import { type Command, Option } from 'commander';
 import type { LogLevel } from '../base/logger.ts';
+import { wholeNumber } from './arguments.ts';
 import type { ConfigurationOptions } from './configuration.ts';
 import { printLine } from './output.ts';
+import type { ForegroundBroker } from './run-broker.ts';
 
 export interface StartOptions extends ConfigurationOptions {
   readonly logLevel: LogLevel;
+  readonly brokers?: string;
 }
 
 const collect = (value: string, previous: readonly string[]): readonly string[] => [...previous, value];
@@ -28,9 +31,24 @@ export function addStartCommand(program: Command): void {
         .choices(['debug', 'info', 'warn', 'error', 'silent'])
         .default('info'),
     )
+    .option(
+      '--brokers <count>',
+      'start several brokers of one cluster on this machine, on ports that follow each other',
+    )
     .action(async (options: StartOptions) => {
-      const { runBroker } = await import('./run-broker.ts');
-      const broker = await runBroker(options);
+      const count = options.brokers === undefined ? 1 : wholeNumber('--brokers', options.brokers, 1);
+      const broker = count === 1 ? await startOne(options) : await startSeveral(count, options);
       printLine(broker.readyLine);
+      process.send?.({ ready: broker.addresses });
     });
+}
+
+async function startOne(options: StartOptions): Promise<ForegroundBroker> {
+  const { runBroker } = await import('./run-broker.ts');
+  return runBroker(options);
+}
+
+async function startSeveral(count: number, options: StartOptions): Promise<ForegroundBroker> {
+  const { runBrokers } = await import('./run-brokers.ts');
+  return runBrokers(count, options);
 }

@@ -12,6 +12,7 @@ import type { BrokerConfig } from '../config/broker-config.ts';
 import type { BrokerReference, BrokerRegistration, LiveBroker } from '../metadata/broker-registration.ts';
 import type { MetadataImage } from '../metadata/image.ts';
 import type { MetadataQuorum } from '../metadata/quorum.ts';
+import type { AllocateProducerIdsResponse } from '../protocol/apis/allocate-producer-ids.ts';
 import type { AlterConfigsRequest, AlterConfigsResponse } from '../protocol/apis/alter-configs.ts';
 import type { AlterPartitionRequest, AlterPartitionResponse } from '../protocol/apis/alter-partition.ts';
 import type {
@@ -49,7 +50,7 @@ import { electLeaders, electLeadersRefused } from './elect-leaders.ts';
 import { updateFeatures, updateFeaturesRefused } from './features.ts';
 import { createPartitions, createPartitionsRefused } from './partitions.ts';
 import { type Decision, PendingImage } from './pending-image.ts';
-import { allocateProducerIds, type ProducerIdBlock } from './producer-ids.ts';
+import { allocateProducerIds } from './producer-ids.ts';
 import {
   alterPartitionReassignments,
   alterPartitionReassignmentsRefused,
@@ -199,9 +200,12 @@ export class Controller {
     return this.#answer((image) => assignReplicasToDirectories(image, request, config), assignReplicasRefused);
   }
 
-  /** A block of producer ids for a broker. Rejects with a SluiceError named as Kafka's error code. */
-  async allocateProducerIds(broker: BrokerReference): Promise<ProducerIdBlock> {
-    return granted(await this.#pending.run((image) => allocateProducerIds(image, broker)));
+  /** A block of producer ids for a broker. */
+  allocateProducerIds(broker: BrokerReference): Promise<AllocateProducerIdsResponse> {
+    return this.#answer(
+      (image) => allocateProducerIds(image, broker),
+      ({ errorCode }) => ({ errorCode, producerIdStart: 0, producerIdLen: 0 }),
+    );
   }
 
   /** Registers a starting broker. Rejects with a SluiceError named as Kafka's error code. */

@@ -1,30 +1,30 @@
 /** Blocks of producer ids for brokers, decided on an image. A block is never given out twice. */
-import type { BrokerId, ProducerId } from '../base/units.ts';
+import type { BrokerId } from '../base/units.ts';
 import type { MetadataImage } from '../metadata/image.ts';
 import { newRecord } from '../metadata/records.ts';
+import type { AllocateProducerIdsResponse } from '../protocol/apis/allocate-producer-ids.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
 import type { Decision } from './pending-image.ts';
-import { type Refusal, refuse } from './refusal.ts';
 import { staleBroker } from './registration.ts';
 
 /** Kafka's ProducerIdsBlock. */
 const BLOCK_SIZE = 1000;
 
-export interface ProducerIdBlock {
-  readonly first: ProducerId;
-  readonly count: number;
-}
-
 export function allocateProducerIds(
   image: MetadataImage,
   { brokerId, brokerEpoch }: { readonly brokerId: BrokerId; readonly brokerEpoch: number },
-): Decision<ProducerIdBlock | Refusal> {
+): Decision<AllocateProducerIdsResponse> {
   const stale = staleBroker(image, brokerId, brokerEpoch);
-  if (stale !== undefined) return { records: [], result: stale };
+  if (stale !== undefined) return refused(stale.errorCode);
   const first = image.producerIds.next;
   if (!Number.isSafeInteger(first + BLOCK_SIZE)) {
-    return { records: [], result: refuse(ErrorCode.UNKNOWN_SERVER_ERROR, 'All producer ids have been given out.') };
+    return refused(ErrorCode.UNKNOWN_SERVER_ERROR);
   }
   const record = newRecord('producerIds', { brokerId, brokerEpoch, nextProducerId: first + BLOCK_SIZE });
-  return { records: [record], result: { first, count: BLOCK_SIZE } };
+  const result = { errorCode: ErrorCode.NONE, producerIdStart: first, producerIdLen: BLOCK_SIZE };
+  return { records: [record], result };
+}
+
+function refused(errorCode: ErrorCode): Decision<AllocateProducerIdsResponse> {
+  return { records: [], result: { errorCode, producerIdStart: 0, producerIdLen: 0 } };
 }

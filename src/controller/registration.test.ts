@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { newUuid } from '../base/uuid.ts';
 import { isActiveBroker } from '../metadata/image.ts';
+import { ErrorCode } from '../protocol/error-codes.ts';
 import { type Cluster, creation, withCluster } from './controller.test-kit.ts';
 
 const byHand = (...assignments: number[][]) =>
@@ -132,11 +133,11 @@ test('producer ids come in blocks that are never given out twice, not to brokers
     const old = { brokerId: 1, brokerEpoch: quorum.image().brokers.get(1)!.epoch };
     const blocks = await Promise.all([controller.allocateProducerIds(old), controller.allocateProducerIds(old)]);
     assert.deepEqual(blocks, [
-      { first: 0, count: 1000 },
-      { first: 1000, count: 1000 },
+      { errorCode: ErrorCode.NONE, producerIdStart: 0, producerIdLen: 1000 },
+      { errorCode: ErrorCode.NONE, producerIdStart: 1000, producerIdLen: 1000 },
     ]);
     await addBroker(1);
-    await assert.rejects(controller.allocateProducerIds(old), { code: 'STALE_BROKER_EPOCH' });
+    assert.equal((await controller.allocateProducerIds(old)).errorCode, ErrorCode.STALE_BROKER_EPOCH);
     assert.equal(quorum.image().producerIds.next, 2000);
   });
 });

@@ -23,14 +23,21 @@ export async function fetchMetadata(
   if (clusterId !== null && clusterId !== quorum.image().clusterId) {
     return { errorCode: ErrorCode.INCONSISTENT_CLUSTER_ID, sessionId: 0, responses: [] };
   }
-  if (quorum.stream.isOpen && replicaState.replicaId >= 0) {
-    services.followerLinks.seen(replicaState.replicaId, context.connection);
-  }
+  if (quorum.stream.isOpen && replicaState.replicaId >= 0) noteFollower(services, request, context);
   const partition = await readWhenThereIsMore(services, request, context);
   return {
     sessionId: 0,
     responses: [{ topic: '', topicId: METADATA_TOPIC_UUID, partitions: [partition] }],
   };
+}
+
+/** The controller sees by its fetches that a broker is there, and how far it has come. */
+function noteFollower(services: BrokerServices, { replicaState, topics }: FetchRequest, context: RequestContext): void {
+  const { replicaId: brokerId, replicaEpoch: brokerEpoch } = replicaState;
+  services.followerLinks.seen(brokerId, context.connection);
+  const wanted = topics[0]!.partitions[0];
+  if (wanted?.lastFetchedEpoch !== services.quorum.stream.epoch) return;
+  services.controller.followerReached({ brokerId, brokerEpoch }, wanted.fetchOffset - 1);
 }
 
 async function readWhenThereIsMore(

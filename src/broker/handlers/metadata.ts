@@ -73,6 +73,7 @@ async function topicsOf(
   }
   const names = [...new Set(topics.map(({ name }) => name!))];
   const unknown = names.filter((name) => !services.quorum.image().topics.byName.has(name));
+  const created = request.allowAutoTopicCreation && services.config().get('auto.create.topics.enable');
   const failures =
     unknown.length > 0 && request.allowAutoTopicCreation
       ? await services.topicCreation.create(unknown)
@@ -80,8 +81,11 @@ async function topicsOf(
   return names.map((name) => {
     const topic = services.quorum.image().topics.byName.get(name);
     if (topic !== undefined) return found(topic, services);
-    const invalid = topicNameProblem(name) !== undefined;
-    const fallback = invalid ? ErrorCode.INVALID_TOPIC_EXCEPTION : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+    if (topicNameProblem(name) !== undefined)
+      return missing(name, failures.get(name) ?? ErrorCode.INVALID_TOPIC_EXCEPTION);
+    // Created by the controller and not told to this broker yet.
+    const underWay = created && !failures.has(name);
+    const fallback = underWay ? ErrorCode.LEADER_NOT_AVAILABLE : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
     return missing(name, failures.get(name) ?? fallback);
   });
 }
