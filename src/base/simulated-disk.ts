@@ -128,6 +128,11 @@ export class SimulatedDisk {
     for (let done = 0; done < count; done++) this.#waiting.splice(this.random.below(this.#waiting.length), 1)[0]!();
   }
 
+  /** The asynchronous operations that wait never complete: whoever waits for them is dead. */
+  abandon(): void {
+    this.#waiting = [];
+  }
+
   /** How many asynchronous operations wait. */
   get waiting(): number {
     return this.#waiting.length;

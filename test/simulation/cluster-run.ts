@@ -1,0 +1,271 @@
+/**
+ * One run of a simulated cluster: starts it, does to it what a history of steps says, heals everything, waits until the
+ * cluster has recovered, and judges what clients saw. Owns what faults are under way; see cluster-steps.ts for their kinds.
+ */
+import type { Random } from '../../src/base/random.ts';
+import { Admin } from '../../src/client/admin/admin.ts';
+import type { Cluster } from '../../src/client/cluster.ts';
+import { describeAnomalies } from '../cluster/checker/anomalies.ts';
+import { checkHistory } from '../cluster/checker/checker.ts';
+import { ClusterInvariants, InvariantViolation } from './cluster-invariants.ts';
+import { type ClusterStep, outcomeText, takeClusterStep } from './cluster-steps.ts';
+import { ClusterWorkload } from './cluster-workload.ts';
+import { ClusterWorld, type WorldOptions } from './cluster-world.ts';
+import { batchesBetween } from './committed-log.ts';
+import type { SimulatedHost } from './host.ts';
+import { imageDigest } from './image-digest.ts';
+
+const START_MS = 30_000;
+/** Until everything is as if nothing had happened, once all faults are over. */
+const RECOVERY_MS = 60_000;
+const ROOM_BYTES = 2 ** 40;
+
+export class ClusterRun {
+  readonly world: ClusterWorld;
+  readonly invariants: ClusterInvariants;
+  readonly workload: ClusterWorkload;
+  /** Who makes the operators' requests. */
+  readonly operator: Cluster;
+  readonly admin: Admin;
+  /** Topics that come and go; nobody writes to them. */
+  readonly extraTopics: string[] = [];
+  faults = 0;
+  /** The broker that lost what it had not synced, and has not yet caught up. */
+  lossy: SimulatedHost | undefined;
+  readonly #supervision: Random;
+  readonly #restarting = new Set<SimulatedHost>();
+  readonly #full = new Set<SimulatedHost>();
+  #healing = false;
+  #asking = 0;
+
+  constructor(options: WorldOptions) {
+    this.world = new ClusterWorld(options);
+    this.invariants = new ClusterInvariants({ nowMs: () => this.world.clock.monotonicMs() });
+    this.workload = new ClusterWorkload(this.world);
+    this.operator = this.world.client('op');
+    this.admin = new Admin(this.operator);
+    this.#supervision = this.world.randomFor('supervision');
+    this.world.onServices = (host, services) => this.invariants.watch(host, services);
+    this.world.afterEvent = () => this.#afterEvent();
+  }
+
+  #afterEvent(): void {
+    const { world } = this;
+    this.invariants.check(world.hosts);
+    if (world.unhandled.length > 0) throw world.unhandled[0];
+    const complaint = world.trace.complaints.shift();
+    if (complaint !== undefined && !this.#full.has(world.hosts.find(({ name }) => name === complaint.host)!)) {
+      throw new InvariantViolation(`${complaint.host}: ${complaint.text}`);
+    }
+    for (const host of world.hosts) if (!host.isUp) this.#supervise(host);
+    if (this.lossy?.serves === true && this.#isBackInSync(this.lossy)) this.lossy = undefined;
+  }
+
+  /** A program that ended without being asked to is started again. */
+  #supervise(host: SimulatedHost): void {
+    if (this.#restarting.has(host)) return;
+    if (host.failure !== undefined) {
+      this.world.trace.note(host.name, `ended: ${host.failure.message}`);
+      if (!this.#full.has(host)) throw new InvariantViolation(`${host.name} ended: ${host.failure.stack}`);
+    }
+    this.restartLater(host, 100 + this.#supervision.below(2000));
+  }
+
+  /** Whether every partition that a broker holds counts it as in sync, as the controller sees it. */
+  #isBackInSync({ brokerId }: SimulatedHost): boolean {
+    const image = this.#controllerImage();
+    if (image === undefined) return false;
+    for (const topic of image.topics.byName.values()) {
+      for (const { replicas, isr } of topic.partitions) {
+        if (replicas.includes(brokerId) && !isr.includes(brokerId)) return false;
+      }
+    }
+    return image.brokers.get(brokerId)?.fenced === false;
+  }
+
+  #controllerImage() {
+    for (const { services } of this.world.hosts) {
+      if (services?.quorum.isActiveController() === true) return services.quorum.image();
+    }
+    return undefined;
+  }
+
+  later(ms: number, what: () => void): void {
+    this.world.clock.after(ms, () => {
+      if (!this.#healing) what();
+    });
+  }
+
+  restartLater(host: SimulatedHost, ms: number): void {
+    this.#restarting.add(host);
+    this.world.clock.after(this.#healing ? 100 : ms, () => {
+      if (!this.#restarting.delete(host)) return;
+      this.world.trace.note('--', `start ${host.name}`);
+      host.start();
+    });
+  }
+
+  pick(random: Random, condition: (host: SimulatedHost) => boolean): SimulatedHost | undefined {
+    const fitting = this.world.hosts.filter(condition);
+    return fitting[random.below(fitting.length)];
+  }
+
+  /** While one broker has lost data, all others keep theirs: with two of three replicas gone nobody could promise anything. */
+  mayKill(host: SimulatedHost): boolean {
+    return this.lossy === undefined || this.lossy === host;
+  }
+
+  /** What only this broker's memory holds may go if others have it and live. */
+  mayLose(host: SimulatedHost): boolean {
+    if (this.lossy !== undefined || this.world.hosts.some((each) => !each.serves)) return false;
+    const image = this.#controllerImage();
+    if (image === undefined) return false;
+    for (const topic of image.topics.byName.values()) {
+      for (const { isr, replicas } of topic.partitions) {
+        if (replicas.includes(host.brokerId) && isr.filter((id) => id !== host.brokerId).length < 2) return false;
+      }
+    }
+    return true;
+  }
+
+  othersOf(host: SimulatedHost): readonly string[] {
+    return this.world.hosts.filter((other) => other !== host).map(({ name }) => name);
+  }
+
+  block(random: Random, from: string, to: string): void {
+    const { network } = this.world;
+    network.block(from, to);
+    this.later(50 + Math.floor(random.fraction() ** 2 * 7000), () => network.unblock(from, to));
+  }
+
+  isFull(host: SimulatedHost): boolean {
+    return this.#full.has(host);
+  }
+
+  fill(host: SimulatedHost, leaveBytes: number, forMs: number): void {
+    this.#full.add(host);
+    host.disk.capacityBytes = host.disk.usedBytes + leaveBytes;
+    this.later(forMs, () => this.#free(host));
+  }
+
+  #free(host: SimulatedHost): void {
+    host.disk.capacityBytes = ROOM_BYTES;
+    // What it began while the disk was full may still fail.
+    this.world.clock.after(5000, () => this.#full.delete(host));
+  }
+
+  /** Makes a request of an operator's, whatever comes of it. */
+  ask(what: string, request: () => Promise<unknown>): void {
+    this.#asking++;
+    request().then(
+      () => this.#asking--,
+      (error: unknown) => {
+        this.#asking--;
+        this.world.trace.note('op', `${what} failed: ${outcomeText(error)}`);
+      },
+    );
+  }
+
+  async start(): Promise<void> {
+    const { world } = this;
+    for (const host of world.hosts) host.start();
+    const started = await world.runUntil(() => world.hosts.every((host) => host.serves), START_MS);
+    if (!started) throw new InvariantViolation('the cluster did not start');
+    for (const topic of [
+      { name: 'a', partitions: 2 },
+      { name: 'b', partitions: 1 },
+    ]) {
+      await world.runUntilSettled(this.admin.createTopic({ ...topic, replicationFactor: 3 }), START_MS);
+      this.workload.topics.push({ ...topic });
+    }
+    this.workload.startReading();
+  }
+
+  async take(step: ClusterStep): Promise<void> {
+    await takeClusterStep(this, step);
+  }
+
+  /** Ends all faults; everything must recover, and what was promised must be there. */
+  async finish(): Promise<void> {
+    const { world, workload } = this;
+    world.trace.note('--', 'heal');
+    this.#healing = true;
+    world.network.heal();
+    for (const host of world.hosts) {
+      host.disk.capacityBytes = ROOM_BYTES;
+      host.disk.crashAt = Number.POSITIVE_INFINITY;
+      host.resume();
+      this.#restarting.delete(host);
+    }
+    const recovered = await world.runUntil(() => this.#obstacle() === undefined, RECOVERY_MS);
+    if (!recovered)
+      throw new InvariantViolation(`not recovered ${RECOVERY_MS} ms after the last fault: ${this.#obstacle()}`);
+    world.trace.note('--', 'recovered');
+    const before = workload.acknowledged;
+    for (let index = 0; index < 20; index++) workload.produce();
+    const settled = await world.runUntil(() => workload.underWay === 0 && this.#asking === 0, RECOVERY_MS);
+    if (!settled) throw new InvariantViolation('requests never end');
+    if (workload.acknowledged === before) throw new InvariantViolation('nothing can be produced after recovery');
+    await world.runUntilSettled(workload.readAll(), RECOVERY_MS);
+    const rested = await world.runUntil(() => this.#obstacle() === undefined, RECOVERY_MS);
+    if (!rested) throw new InvariantViolation(`no rest after the end: ${this.#obstacle()}`);
+    this.#judge();
+  }
+
+  /** What is not yet as it should be. */
+  #obstacle(): string | undefined {
+    for (const host of this.world.hosts) if (!host.serves) return `${host.name} does not serve`;
+    const image = this.#controllerImage();
+    if (image === undefined) return 'there is no controller';
+    const digest = imageDigest(image);
+    for (const host of this.world.hosts) {
+      const { offset } = host.services!.quorum.image();
+      if (offset !== image.offset) return `the metadata of ${host.name} are at ${offset}, not ${image.offset}`;
+      if (imageDigest(host.services!.quorum.image()) !== digest) return `the metadata of ${host.name} differ`;
+    }
+    for (const topic of image.topics.byName.values()) {
+      for (const [partition, state] of topic.partitions.entries()) {
+        const name = `${topic.name}-${partition}`;
+        if (state.leader < 0) return `${name} has no leader`;
+        if (state.isr.length < state.replicas.length)
+          return `${name} has replicas ${state.replicas}, in sync are ${state.isr}`;
+        if (state.addingReplicas.length + state.removingReplicas.length > 0) return `${name} is being reassigned`;
+        const ends = state.replicas.map((id) => {
+          const found = this.world.host(id).services!.replicas.find(topic.name, partition);
+          return typeof found === 'number' ? `error ${found}` : `${found.log.endOffset}/${found.highWatermark}`;
+        });
+        if (new Set(ends).size > 1) return `${name} ends at ${ends} on ${state.replicas}`;
+      }
+    }
+    return undefined;
+  }
+
+  #judge(): void {
+    const { history } = this.workload;
+    const at = Math.round(this.world.clock.monotonicMs() * 1000);
+    for (const topic of this.workload.topics) {
+      for (const host of this.world.hosts) {
+        for (const partition of host.services!.replicas.partitions()) {
+          if (partition.topic !== topic.name) continue;
+          const { highWatermark, log } = partition;
+          const batches = batchesBetween(log, log.startOffset, highWatermark);
+          history.push({
+            type: 'replica',
+            at,
+            partition: `${topic.name}/${partition.partition}`,
+            broker: host.brokerId,
+            startOffset: log.startOffset,
+            highWatermark,
+            batches: batches.map(({ base, last, epoch, crc }) => [base, last, `${epoch}/${crc}`]),
+          });
+        }
+      }
+    }
+    const report = checkHistory(history);
+    if (report.anomalies.length > 0) throw new InvariantViolation(`clients saw:\n${describeAnomalies(report)}`);
+  }
+
+  close(): void {
+    this.world.close();
+  }
+}
