@@ -242,6 +242,28 @@ describe('who got a member id and does not join with it', () => {
     assert.equal((await world.now(again)).generationId, 2);
   });
 
+  it('does not take anybody else with it when its session is over', async () => {
+    const world = await GroupWorld.create();
+    const [leader, follower] = (await joinedMembers(world, 2)) as [string, string];
+    await world.now(sync(world, { memberId: leader, generationId: 1 }));
+    await world.now(sync(world, { memberId: follower, generationId: 1 }));
+    await newMember(world);
+    const again = join(world, leader);
+    for (let seconds = 0; seconds < 20; seconds += 5) {
+      await world.pass(5000);
+      assert.equal(await beat(world, follower, 1), 'REBALANCE_IN_PROGRESS');
+    }
+    const last = join(world, follower);
+    const answers = await Promise.all([world.now(again), world.now(last)]);
+    assert.deepEqual(
+      answers.map(({ generationId, leader: led }) => [generationId, led]),
+      [
+        [2, leader],
+        [2, leader],
+      ],
+    );
+  });
+
   it('is forgotten with a group that is deleted', async () => {
     const world = await GroupWorld.create();
     await newMember(world);
