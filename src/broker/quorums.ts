@@ -144,7 +144,8 @@ function registerThrough(gateway: ControllerGateway): Registrar['register'] {
     if (answer.errorCode === ErrorCode.NONE) return { brokerEpoch: answer.brokerEpoch };
     const name = errorName(answer.errorCode);
     throw new SluiceError(name, `the controller refused to register this broker: ${name}`, {
-      retriable: isRetriable(answer.errorCode),
+      // The controller itself is in trouble, its disk full for one: that may pass.
+      retriable: isRetriable(answer.errorCode) || answer.errorCode === ErrorCode.UNKNOWN_SERVER_ERROR,
     });
   };
 }
