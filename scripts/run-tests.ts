@@ -3,16 +3,19 @@
  *
  * usage: run-tests SUITE...   unit (beside the sources), or a folder of test/: golden, integration, simulation, compat, ...
  *
+ * The suite `cluster` runs in a private world, where there can be one, and one file at a time.
+ *
  * Compiled files whose source is gone are ignored. Fails where a suite has no file: a suite that runs nothing proves
  * nothing.
  */
-import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { constants } from 'node:os';
 import { dirname, extname, join, relative } from 'node:path';
+import { runCommand, runInSandbox } from '../test/cluster/harness/sandbox.ts';
 
 /** Two test files at once: more would only make timings worse on a small machine. */
 const CONCURRENCY = 2;
+/** Measures of a cluster of many processes would not survive company. */
+const ALONE: ReadonlySet<string> = new Set(['cluster']);
 
 const extension = extname(import.meta.filename);
 /** Where the compiled code is (or the sources, run as they are). */
@@ -43,24 +46,16 @@ function sourceOf(file: string, roots: { readonly code: string; readonly source:
   return join(roots.source, `${relative(roots.code, file).slice(0, -extension.length)}.ts`);
 }
 
-function runNode(files: readonly string[]): Promise<number> {
-  const flags = ['--test', '--test-reporter=spec', `--test-concurrency=${CONCURRENCY}`];
-  const child = spawn(process.execPath, [...flags, ...files], { stdio: 'inherit', cwd: sourceRoot });
-  const forward = (signal: NodeJS.Signals): void => {
-    child.kill(signal);
-  };
-  process.on('SIGINT', forward);
-  process.on('SIGTERM', forward);
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal!]));
-  });
+function runNode(files: readonly string[], alone: boolean): Promise<number> {
+  const concurrency = `--test-concurrency=${alone ? 1 : CONCURRENCY}`;
+  const command = [process.execPath, '--test', '--test-reporter=spec', concurrency, ...files];
+  return alone ? runInSandbox(command, { cwd: sourceRoot }) : runCommand(command, { cwd: sourceRoot });
 }
 
 async function main(): Promise<number> {
   const suites = process.argv.slice(2);
   if (suites.length === 0) {
-    console.error('usage: run-tests SUITE...   (unit, golden, integration, simulation, compat)');
+    console.error('usage: run-tests SUITE...   (unit, golden, integration, simulation, compat, cluster)');
     return 2;
   }
   const files: string[] = [];
@@ -73,7 +68,10 @@ async function main(): Promise<number> {
     console.log(`run-tests: ${suite}, ${found.length} files`);
     files.push(...found);
   }
-  return runNode(files);
+  return runNode(
+    files,
+    suites.some((suite) => ALONE.has(suite)),
+  );
 }
 
 if (process.argv[1] === import.meta.filename) process.exitCode = await main();

@@ -36,6 +36,8 @@ export class Broker {
   held = false;
   /** Set by whoever means the process to end. */
   #expectsEnd = false;
+  /** An end by itself is no failure now. */
+  mayEnd = false;
   /** Ends that nobody asked for, in the process's words. */
   readonly unexpectedEnds: string[] = [];
 
@@ -64,7 +66,7 @@ export class Broker {
     this.#expectsEnd = false;
     this.held = false;
     child.once('exit', (code, signal) => {
-      if (this.#expectsEnd) return;
+      if (this.#expectsEnd || this.mayEnd) return;
       this.unexpectedEnds.push(`broker ${this.id} ended with ${code ?? signal}:\n${this.lastWords()}`);
     });
   }

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { Broker, type BrokerPlace } from './broker.ts';
 import { type ClusterView, coordinatorOf, createTopic, type NewTopic, viewOf } from './cluster-view.ts';
 import { startKafkaSystem } from './kafka-system.ts';
-import { createNetwork, type Network } from './network.ts';
+import { createNetwork, type Host, type Network } from './network.ts';
 import { startLocalSluiceSystem, startSluiceSystem } from './sluice-system.ts';
 import { mountSmallDisk } from './small-disk.ts';
 import type { RunningSystem, StartSystem, SystemName } from './system.ts';
@@ -78,6 +78,10 @@ export class Cluster {
   /** For clients: all brokers. */
   get bootstrap(): string {
     return this.brokers.map(({ address }) => address).join(',');
+  }
+
+  get ensembleHosts(): readonly Host[] {
+    return this.system.ensembleHosts;
   }
 
   broker(id: number): Broker {

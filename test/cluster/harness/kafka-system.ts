@@ -20,6 +20,7 @@ export async function startKafkaSystem({ places, settings }: ClusterPlan): Promi
   return {
     name: 'kafka',
     ensemble: undefined,
+    ensembleHosts: [],
     commandOf: (place) => ({
       command: 'java',
       parameters: [...JVM_FLAGS, LOGGING, '-cp', classPath, 'kafka.Kafka', fileOf(place)],

@@ -40,13 +40,15 @@ export function sandboxPrefix(): readonly string[] | undefined {
   return found;
 }
 
-/**
- * Runs a command in a private world where there can be one, else as it is. Resolves to its exit code; signals to this
- * process end it.
- */
+/** Runs a command in a private world where there can be one, else as it is. Resolves as `runCommand`. */
 export function runInSandbox(command: readonly string[], options: { readonly cwd?: string } = {}): Promise<number> {
   const prefix = insideSandbox() ? [] : (sandboxPrefix() ?? []);
-  const [program, ...parameters] = [...prefix, ...command];
+  return runCommand([...prefix, ...command], options);
+}
+
+/** Resolves to the exit code of a command on this process's own input and output; signals to this process go to it. */
+export function runCommand(command: readonly string[], options: { readonly cwd?: string } = {}): Promise<number> {
+  const [program, ...parameters] = command;
   const child = spawn(program!, parameters, { stdio: 'inherit', ...options });
   const forward = (signal: NodeJS.Signals): void => {
     child.kill(signal);

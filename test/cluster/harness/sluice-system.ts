@@ -17,23 +17,36 @@ export async function startSluiceSystem(plan: ClusterPlan): Promise<RunningSyste
     prefixes: hosts.map(({ prefix }) => prefix),
   });
   const settings = { 'zookeeper.connect': ensemble.connect, ...plan.settings };
-  return { ...sluiceProcesses({ ...plan, settings }), name: 'sluice', ensemble, close: () => ensemble.close() };
+  return {
+    ...sluiceProcesses({ ...plan, settings }),
+    name: 'sluice',
+    ensemble,
+    ensembleHosts: hosts,
+    close: () => ensemble.close(),
+  };
 }
 
-/** The metadata live in the first broker. */
+/** The metadata live in the first broker, and are lost with it. */
 export async function startLocalSluiceSystem(plan: ClusterPlan): Promise<RunningSystem> {
-  const [first] = plan.places;
-  const settings = { 'controller.quorum.bootstrap.servers': `${first!.host.address}:${first!.port}`, ...plan.settings };
-  return { ...sluiceProcesses({ ...plan, settings }), name: 'sluice-local' };
+  const first = plan.places[0]!;
+  const followers = {
+    'process.roles': 'broker',
+    'controller.quorum.voters': `${first.id}@${first.host.address}:${first.port}`,
+  };
+  return { ...sluiceProcesses(plan, (place) => (place === first ? {} : followers)), name: 'sluice-local' };
 }
 
-function sluiceProcesses({ settings }: ClusterPlan): RunningSystem {
+function sluiceProcesses(
+  { settings }: ClusterPlan,
+  own: (place: BrokerPlace) => Readonly<Record<string, string>> = () => ({}),
+): RunningSystem {
   const main = sluiceMain();
   if (!existsSync(main)) throw new Error(`no ${main}: npm run build`);
   const fileOf = ({ home }: BrokerPlace): string => join(home, 'server.properties');
   return {
     name: 'sluice',
     ensemble: undefined,
+    ensembleHosts: [],
     commandOf: (place) => ({
       command: process.execPath,
       parameters: [main, 'start', '--config', fileOf(place)],
@@ -45,6 +58,7 @@ function sluiceProcesses({ settings }: ClusterPlan): RunningSystem {
         listeners: `PLAINTEXT://${place.host.address}:${place.port}`,
         'advertised.listeners': `PLAINTEXT://${place.host.address}:${place.port}`,
         'log.dirs': place.dataDirectory,
+        ...own(place),
         ...settings,
       };
       writeFileSync(fileOf(place), propertiesFile(properties));

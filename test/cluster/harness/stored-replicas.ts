@@ -81,10 +81,16 @@ function readBatches(directory: string): StoredBatch[] {
       const end = at + batch.batchBytes(bytes, at);
       // A file may be longer than what was written to it.
       if (batch.lengthField(bytes, at) <= 0 || end > bytes.length) break;
-      const digest = createHash('md5').update(bytes.subarray(at, end)).digest('base64url');
-      batches.push([batch.baseOffset(bytes, at), batch.lastOffset(bytes, at), digest.slice(0, 12)]);
+      batches.push([batch.baseOffset(bytes, at), batch.lastOffset(bytes, at), describeBatch(bytes, at, end)]);
       at = end;
     }
   }
   return batches;
+}
+
+/** A digest, after what helps to understand how the batch came there. */
+function describeBatch(bytes: Buffer, at: number, end: number): string {
+  const digest = createHash('md5').update(bytes.subarray(at, end)).digest('base64url').slice(0, 12);
+  const producer = `${batch.producerId(bytes, at)}/${batch.producerEpoch(bytes, at)}/${batch.baseSequence(bytes, at)}`;
+  return `epoch ${batch.leaderEpoch(bytes, at)} producer ${producer} ${digest}`;
 }

@@ -3,7 +3,7 @@
  * Apache Kafka, against which workload, faults and checker prove themselves.
  */
 import type { BrokerCommand, BrokerPlace } from './broker.ts';
-import type { Network } from './network.ts';
+import type { Host, Network } from './network.ts';
 import type { Ensemble } from './zookeeper.ts';
 
 export interface ClusterPlan {
@@ -18,6 +18,7 @@ export interface RunningSystem {
   readonly name: SystemName;
   /** ZooKeeper, where the system has one. */
   readonly ensemble: Ensemble | undefined;
+  readonly ensembleHosts: readonly Host[];
   commandOf(place: BrokerPlace): BrokerCommand;
   /** Before the first start of a broker, and again before a start on a wiped directory. */
   prepare(place: BrokerPlace): Promise<void>;
@@ -48,4 +49,12 @@ export function propertiesFile(settings: Readonly<Record<string, string>>): stri
   return Object.entries(settings)
     .map(([key, value]) => `${key}=${value}\n`)
     .join('');
+}
+
+/** SLUICE_CLUSTER_SYSTEM, or Sluice as a cluster is meant to be run. */
+export function systemUnderTest(): SystemName {
+  const wanted = process.env['SLUICE_CLUSTER_SYSTEM'] ?? 'sluice';
+  const found = SYSTEM_NAMES.find((name) => name === wanted);
+  if (found === undefined) throw new Error(`SLUICE_CLUSTER_SYSTEM=${wanted}: there are ${SYSTEM_NAMES.join(', ')}`);
+  return found;
 }

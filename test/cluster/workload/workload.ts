@@ -2,14 +2,13 @@
  * Producers, a reader of everything and a group on one topic, all recorded; and the end of a run: everything read again by a
  * fresh reader, the replicas compared, the history judged.
  */
-import { join } from 'node:path';
-import { clientsDirectory } from '../../compat/harness/paths.ts';
-import { findPythonClient, type Invocation } from '../../compat/harness/toolchain.ts';
+import type { Invocation } from '../../compat/harness/toolchain.ts';
 import type { CheckReport } from '../checker/checker.ts';
 import type { LeaderLine } from '../checker/history.ts';
 import type { Cluster } from '../harness/cluster.ts';
 import { viewOf } from '../harness/cluster-view.ts';
 import { storedReplicas } from '../harness/stored-replicas.ts';
+import { findWorkloadClient } from './programs.ts';
 import { Progress } from './progress.ts';
 import { checkHistoryFile, monotonicMicroseconds, Recorder } from './recorder.ts';
 import { type Role, WorkloadProcess, type WorkloadSettings } from './workload-process.ts';
@@ -194,10 +193,9 @@ export class Workload {
 
 /** The main workload: producers, one reader of all and a group, each with confluent-kafka. */
 export async function startWorkload(options: WorkloadOptions): Promise<Workload> {
-  const { value: python, reason } = await findPythonClient();
+  const { value: python, reason } = await findWorkloadClient('confluent-kafka');
   if (python === undefined) throw new Error(reason);
-  const program = join(clientsDirectory, '..', '..', 'cluster', 'workload', 'python', 'workload.py');
-  const workload = new Workload(options, new Map([['confluent-kafka', { ...python, parameters: [program] }]]));
+  const workload = new Workload(options, new Map([['confluent-kafka', python]]));
   const producers = options.producers ?? 2;
   for (let count = 0; count < producers; count++) {
     const rate = (options.rate ?? 400) / producers;

@@ -1,0 +1,84 @@
+/** What a fault is: something that can be done to a cluster from a seed, and be undone. */
+import type { Random } from '../../../src/base/random.ts';
+import type { Broker } from '../harness/broker.ts';
+import type { Cluster } from '../harness/cluster.ts';
+import type { ClusterView } from '../harness/cluster-view.ts';
+
+export interface FaultWorld {
+  readonly cluster: Cluster;
+  readonly topic: string;
+  readonly group: string;
+  readonly random: Random;
+  /** Faults under way, by broker: each broker suffers one at a time. */
+  readonly afflicted: Set<number>;
+}
+
+export interface Injected {
+  /** For the history: to whom, and how. */
+  readonly what: Readonly<Record<string, unknown>>;
+  heal(): Promise<void>;
+}
+
+export interface FaultKind {
+  readonly name: string;
+  /** How often it is chosen beside the others. */
+  readonly weight: number;
+  /** Whether a cluster that was whole takes writes to every partition while it lasts. */
+  readonly tolerable: boolean;
+  /** Whether this cluster on this machine can suffer it at all. */
+  possible(cluster: Cluster): boolean;
+  /** Undefined where it has nobody to happen to right now. */
+  inject(world: FaultWorld): Promise<Injected | undefined>;
+}
+
+export const everywhere = (): boolean => true;
+
+export function pick<T>(random: Random, candidates: readonly T[]): T | undefined {
+  return candidates[random.below(candidates.length)];
+}
+
+export function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+/** Brokers that run and suffer nothing yet. */
+export function soundBrokers({ cluster, afflicted }: FaultWorld): Broker[] {
+  return cluster.brokers.filter(({ id, running, held }) => running && !held && !afflicted.has(id));
+}
+
+/** Notes that a broker suffers, until what is returned is called. */
+export function afflict({ afflicted }: FaultWorld, { id }: Broker): () => void {
+  afflicted.add(id);
+  return () => afflicted.delete(id);
+}
+
+export type Part = 'leader' | 'follower' | 'controller' | 'coordinator' | 'any';
+
+/** A sound broker that plays a part; any of them where nobody tells who does. */
+export async function brokerThatIs(part: Part, world: FaultWorld): Promise<Broker | undefined> {
+  const sound = soundBrokers(world);
+  const id = await idThatIs(part, world);
+  const found = sound.find((broker) => broker.id === id);
+  if (found !== undefined || part === 'leader') return found;
+  return pick(world.random, sound);
+}
+
+async function idThatIs(part: Part, world: FaultWorld): Promise<number | undefined> {
+  const { cluster, topic, group, random, afflicted } = world;
+  if (part === 'coordinator') return cluster.coordinator(group);
+  if (part === 'any') return undefined;
+  const view = await cluster.view(topic, [...afflicted]);
+  if (view === undefined) return undefined;
+  if (part === 'controller') return view.controller;
+  const partition = pick(random, view.partitions);
+  if (part === 'leader') return partition?.leader;
+  return partition?.replicas.find((replica) => replica !== partition.leader && !afflicted.has(replica));
+}
+
+/** Whether nothing at all is wrong: some faults may only meet a cluster that has all its copies. */
+export async function isWhole({ cluster, topic, afflicted }: FaultWorld): Promise<boolean> {
+  if (afflicted.size > 0) return false;
+  const view: ClusterView | undefined = await cluster.view(topic);
+  if (view === undefined || view.partitions.length === 0) return false;
+  return view.partitions.every(({ inSync, replicas }) => inSync.length === replicas.length);
+}
