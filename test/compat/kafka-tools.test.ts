@@ -196,7 +196,7 @@ describe("Apache Kafka's command-line tools", () => {
     assert.match(directories!, /"partition":"measured-0","size":[1-9]\d*/);
   });
 
-  test('kafka-producer-perf-test writes all its records', async (context) => {
+  test('kafka-producer-perf-test writes what kafka-consumer-perf-test reads in groups of both protocols', async (context) => {
     const perf = (acks: string, codec: string): ToolRun => ({
       main: 'org.apache.kafka.tools.ProducerPerformance',
       parameters: [
@@ -204,11 +204,30 @@ describe("Apache Kafka's command-line tools", () => {
         ...['--command-property', 'bootstrap.servers={}', `acks=${acks}`, `compression.type=${codec}`],
       ],
     });
+    const read = (protocol: string): ToolRun => ({
+      main: 'org.apache.kafka.tools.ConsumerPerformance',
+      parameters: [
+        ...[
+          ...server,
+          '--topic',
+          'perf',
+          '--group',
+          `perf-${protocol}`,
+          '--num-records',
+          '40000',
+          '--timeout',
+          '20000',
+        ],
+        ...['--command-property', `group.protocol=${protocol}`, 'auto.offset.reset=earliest'],
+      ],
+    });
     const outcomes = await runTools(context, [
       topics('--create', '--topic', 'perf', '--partitions', '2'),
       perf('1', 'none'),
       perf('all', 'lz4'),
       { main: GET_OFFSETS, parameters: [...server, '--topic', 'perf'] },
+      read('classic'),
+      read('consumer'),
     ]);
     if (outcomes.length === 0) return;
     assert.match(outcomes[1]!.stdout, /20000 records sent/);
@@ -216,6 +235,9 @@ describe("Apache Kafka's command-line tools", () => {
     const ends = [...outcomes[3]!.stdout.matchAll(/perf:\d:(\d+)/g)].map((match) => Number(match[1]));
     assert.equal(ends.length, 2);
     assert.equal(ends[0]! + ends[1]!, 40_000);
+    // Begin, end, MB, MB a second, records.
+    for (const { stdout } of outcomes.slice(4))
+      assert.match(stdout, /^[\d-]+ [\d:]+, [\d-]+ [\d:]+, [\d.]+, [\d.]+, 40000,/m);
   });
 
   test('kafka-cluster, kafka-broker-api-versions and kafka-transactions describe the broker', async (context) => {
