@@ -26,6 +26,7 @@ export async function verifyDirectories(directories: readonly string[], options:
   for (const each of directories) {
     const directory = resolve(each);
     if (!disk.exists(directory)) throw new SluiceError('FILE_NOT_FOUND', `there is no directory ${each}`);
+    assertDirectory(directory, each);
     const lock = options.force ? undefined : claim(directory);
     try {
       const summary = await verifyOne(directory, options);
@@ -35,6 +36,18 @@ export async function verifyDirectories(directories: readonly string[], options:
     }
   }
   return sound;
+}
+
+function assertDirectory(path: string, given: string): void {
+  try {
+    disk.list(path);
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOTDIR') throw error;
+    throw new SluiceError('NOT_A_DIRECTORY', `${given} is a file`, {
+      remedy: 'Give its directory, or look into the file with sluice log dump.',
+      cause: error,
+    });
+  }
 }
 
 /** Keeps brokers away for as long as it lasts. */

@@ -22,6 +22,7 @@ export function addLogCommand(program: Command): void {
     .option('--records', 'records of each batch as well', false)
     .option('--max <count>', 'stop after so many entries of each file')
     .option('--json', 'one JSON object a line', false)
+    .addHelpText('after', '\nEnds with 1 where a batch does not match its checksum, or bytes are no batch.')
     .action(async (files: readonly string[], options: DumpOptions) => {
       const { dumpFile } = await import('./log-dump.ts');
       const limit = options.max === undefined ? Number.POSITIVE_INFINITY : Number(options.max);
@@ -29,6 +30,7 @@ export function addLogCommand(program: Command): void {
         let left = limit;
         for await (const entry of dumpFile(file, options)) {
           if (left-- <= 0) break;
+          if (entry.type === 'invalid' || entry['valid'] === false) process.exitCode = 1;
           printLine(options.json ? JSON.stringify({ file, ...entry }) : lineOf(entry));
         }
       }

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The `sluice` command: one file a subcommand, each loading what it needs only when it runs. */
 import { fileURLToPath } from 'node:url';
-import { Command } from 'commander';
+import { Command, Help } from 'commander';
 import { disk } from '../base/disk.ts';
 import { SluiceError } from '../base/errors.ts';
 import { addConfigCommand } from './config.ts';
@@ -18,7 +18,13 @@ const manifest: { readonly version: string } = JSON.parse(
   disk.readFile(fileURLToPath(new URL('../../../package.json', import.meta.url))).toString('utf8'),
 );
 
+const help = new Help();
 const program = new Command('sluice')
+  // That a switch is off unless it is given goes without saying.
+  .configureHelp({
+    optionDescription: (option) =>
+      option.defaultValue === false ? option.description : help.optionDescription(option),
+  })
   .description('A Kafka-compatible streaming log: broker, clients and tools.')
   .version(manifest.version)
   .showHelpAfterError('(sluice --help lists the commands and their options)');

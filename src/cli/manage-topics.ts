@@ -42,12 +42,27 @@ export async function alterTopic(name: string, options: AlterOptions): Promise<v
       rows.push(changed(outcome!, { name, change: 'partitions', value: count }));
     }
     if (changesConfigs) {
+      await refuseUnknown(admin, name, options.reset);
       const [outcome] = await admin.alterConfigs([{ type: 'topic', name, set, remove: options.reset }]);
       for (const [key, value] of Object.entries(set)) rows.push(changed(outcome!, { name, change: key, value }));
       for (const key of options.reset) rows.push(changed(outcome!, { name, change: key, value: null }));
     }
     report(rows, options, ['name', 'change', 'value'], ({ name, change, value }) => ({ name, change, value }));
   });
+}
+
+/** A broker takes the reset of a config that it does not know for done: a typing error would look like a success. */
+async function refuseUnknown(admin: Admin, topic: string, keys: readonly string[]): Promise<void> {
+  if (keys.length === 0) return;
+  const [described] = await admin.describeConfigs([{ type: 'topic', name: topic }]);
+  if (described?.ok !== true) return;
+  const known = new Set(described.entries.map(({ name }) => name));
+  const unknown = keys.filter((key) => !known.has(key));
+  if (unknown.length > 0) {
+    throw new SluiceError('INVALID_ARGUMENT', `topics have no config ${unknown.join(', ')}`, {
+      remedy: 'sluice topics describe --all-configs lists all of them.',
+    });
+  }
 }
 
 export async function deleteTopics(

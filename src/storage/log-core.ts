@@ -120,6 +120,8 @@ export class LogCore {
   truncations = 0;
   /** Compaction has been through everything below; undefined where it never was here. */
   cleanedTo: Offset | undefined;
+  /** How much of the active segment a recovery had to check. */
+  recheckedBytes = 0;
   /** Compaction works on the closed segments. */
   compacting = false;
   #nameChanges = 0;
@@ -249,6 +251,13 @@ export class LogCore {
     return this.failure === undefined ? 'the log is closed' : `the log failed: ${this.failure.message}`;
   }
 
+  /** Makes checkpoints durable, in this turn, that claim more than is. Throws the system's error. */
+  settleCheckpoint(): void {
+    if (!this.checkpointStale) return;
+    this.listeners.onStaleCheckpoint?.();
+    this.checkpointStale = false;
+  }
+
   /** Counts what created, renamed or removed files. */
   get nameChanges(): number {
     return this.#nameChanges;
@@ -273,6 +282,8 @@ export class LogCore {
   /** Nothing will be appended any more: writes what the files lack, and the producers. Throws the system's error. */
   finishForClose(): void {
     this.closing = true;
+    // A recovery takes the snapshot for a place below which all is durable, where the recovery point lies above.
+    this.settleCheckpoint();
     this.active.finishIndexes();
     if (this.endOffset > (this.snapshots.latest ?? -1)) this.snapshots.write(this.endOffset, this.producers.entries);
   }

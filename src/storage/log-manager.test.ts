@@ -363,3 +363,27 @@ test('a volume that cannot be synced takes its directory offline', async () => {
     assert.ok(!existsSync(`${path}/.kafka_cleanshutdown`), 'the next start checks the logs');
   });
 });
+
+test('a partition whose metadata file is garbage is offline alone, and no other log takes its place', async () => {
+  await withDirectories(2, async (paths) => {
+    const first = await opened(paths);
+    for (const partition of [0, 1]) {
+      appendEach(first.getOrCreate({ topic: 't', partition }, TOPIC_ID, defaultLogConfig), ['a']);
+    }
+    const [broken] = paths.filter((path) => existsSync(`${path}/t-0`));
+    await first.close();
+    writeFileSync(`${broken}/t-0/partition.metadata`, 'garbage');
+    const second = await opened(paths);
+    assert.ok(second.directories().every(({ online }) => online));
+    assert.equal(second.get(T0), undefined);
+    assert.throws(() => second.getOrCreate(T0, TOPIC_ID, defaultLogConfig, { isNew: true }), {
+      code: 'STORAGE_FAILED',
+    });
+    assert.equal(second.getOrCreate({ topic: 't', partition: 1 }, TOPIC_ID, defaultLogConfig).endOffset, 1);
+    await second.close();
+    rmSync(`${broken}/t-0/partition.metadata`);
+    const third = await opened(paths);
+    assert.equal(third.getOrCreate(T0, TOPIC_ID, defaultLogConfig).endOffset, 1, 'its records are there again');
+    await third.close();
+  });
+});

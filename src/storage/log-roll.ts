@@ -32,10 +32,7 @@ export function roll(core: LogCore, offset: Offset): void {
   const closing = core.active;
   if (closing.baseOffset === base && closing.size === 0) return;
   settleCut(core);
-  if (core.checkpointStale) {
-    core.listeners.onStaleCheckpoint?.();
-    core.checkpointStale = false;
-  }
+  core.settleCheckpoint();
   closing.finishIndexes();
   // A snapshot at each segment's base lets a recovery of that segment begin with it.
   if (base > (core.snapshots.latest ?? -1)) core.snapshots.write(base, core.producers.entries);

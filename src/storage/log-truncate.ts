@@ -70,6 +70,8 @@ export function truncateFullyAndStartAt(core: LogCore, offset: Offset, startOffs
 function endMovedBack(core: LogCore, end: Offset): void {
   core.truncations++;
   core.cutUnsynced = true;
+  // Snapshots that went must not come back beside other records.
+  core.directoryDirty = true;
   // A checkpoint of a start above the new end would have a recovery drop what is appended from here on.
   core.startUnsaved = true;
   core.startLowered = true;

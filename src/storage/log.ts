@@ -31,7 +31,7 @@ import { truncateFullyAndStartAt, truncateTo } from './log-truncate.ts';
 import { readPartitionMetadata, writePartitionMetadata } from './partition-metadata.ts';
 import { isUnderWay } from './producer-entry.ts';
 import type { ActiveProducer } from './producer-state.ts';
-import { recover, settledNames } from './recovery.ts';
+import { recover, rememberRecovery, settledNames } from './recovery.ts';
 import { SnapshotFiles } from './snapshot-files.ts';
 import type { AbortedTransaction } from './transaction-index.ts';
 import type { VerificationGuard, VerificationRequest } from './transaction-verification.ts';
@@ -110,6 +110,7 @@ export async function openLog(options: OpenLogOptions, dependencies: LogDependen
 export async function makeDurable(log: Log): Promise<void> {
   try {
     await log.flush();
+    log.rememberRecovery();
   } catch {
     if (log.failure !== undefined) throw log.failure;
   }
@@ -451,6 +452,11 @@ export class Log {
   /** Resolves when all that is appended now is durable. Rejects with SluiceError STORAGE_FAILED. */
   flush(): Promise<void> {
     return this.#flush.flush();
+  }
+
+  /** After the flush that follows a recovery. Throws the system's error. */
+  rememberRecovery(): void {
+    rememberRecovery(this.#core);
   }
 
   /** For whoever makes many logs durable at once. */

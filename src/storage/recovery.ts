@@ -44,6 +44,8 @@ export interface RecoveryOptions {
 
 /** Bytes read at once while checking. */
 const CHECK_WINDOW_BYTES = 2 ** 20;
+/** Checking fewer again costs less than the file that spares it. */
+const WORTH_RESUMING_BYTES = 64 * 1024;
 const LEFTOVERS = [DELETED_SUFFIX, SWAP_SUFFIX, CLEANED_SUFFIX];
 
 /** Fills an empty core from its directory. Rejects with the system's error. */
@@ -220,6 +222,17 @@ async function checkFrom(core: LogCore, first: number, options: RecoveryOptions)
     }
     options.onProgress?.(core.segments.length - index - 1);
   }
+  const { active } = core;
+  core.recheckedBytes = active.size - (active.baseOffset <= from ? (resumed?.position ?? 0) : 0);
+}
+
+/**
+ * Once all that was found is durable, never before: the next recovery begins here, whatever crash comes until then. Throws
+ * the system's error.
+ */
+export function rememberRecovery(core: LogCore): void {
+  if (core.recheckedBytes < WORTH_RESUMING_BYTES || core.endOffset <= (core.snapshots.latest ?? -1)) return;
+  core.snapshots.write(core.endOffset, core.producers.entries);
 }
 
 interface ResumePoint {
@@ -228,8 +241,9 @@ interface ResumePoint {
 }
 
 /**
- * Where in the first segment the check may begin: at the end that the log had at its last clean stop. Everything below
- * was durable then, the indexes too, and the recovery point lies at or above it. Undefined where that is not certain.
+ * Where in the first segment the check may begin: at the end that the log had at its last clean stop or recovery.
+ * Everything below is durable, for the recovery point lies at or above it; indexes that are not true are no loss, and
+ * are found out. Undefined where there is no such place.
  */
 function resumePoint(core: LogCore, segment: Segment, { recoveryPoint }: RecoveryOptions): ResumePoint | undefined {
   const offset = core.snapshots.offsets.findLast((candidate) => candidate <= recoveryPoint);

@@ -102,6 +102,10 @@ describe('the command line', () => {
       'cleanup.policy=compact',
       'retention.ms=60000',
     ]);
+    const mistyped = await sluice(['topics', 'alter', 'orders', '--reset', 'retention.sm']);
+    assert.equal(mistyped.code, 1);
+    assert.match(mistyped.stderr, /topics have no config retention\.sm/);
+    assert.equal((await sluice(['topics', 'alter', 'orders', '--reset', 'retention.ms'])).code, 0);
     assert.deepEqual(await json(['topics', 'delete', 'orders']), [{ name: 'orders', deleted: true }]);
     assert.deepEqual(await json(['topics', 'list']), []);
   });

@@ -71,6 +71,13 @@ test('a directory in use is refused; a sound one ends with 0, a damaged one with
     assert.equal(lines[0]?.['type'], 'finding');
     assert.equal(lines.at(-1)?.['type'], 'summary');
     assert.equal(sluice('verify', `${directory}/nothing`).status, 1);
+    const file = sluice('verify', `${directory}/meta.properties`);
+    assert.equal(file.status, 1);
+    assert.match(file.stderr, /meta\.properties is a file\n.*sluice log dump/);
+    const dumped = sluice('dump', path);
+    assert.equal(dumped.status, 1, 'a batch that does not match its checksum is a failure of the dump too');
+    assert.match(dumped.stdout, /valid=false/);
+    assert.doesNotMatch(sluice('dump', '--help').stdout, /default: false/);
   });
 });
 

@@ -71,6 +71,12 @@ test('the log with the largest share of dirty bytes comes first, others as long 
     const { cleaner, cleaned } = cleanerOf([plain!, half!, whole!], clock);
     assert.equal(await cleaner.cleanAll(), 2);
     assert.deepEqual(cleaned, ['whole', 'half']);
+    const { passes, recordsRead, recordsKept, bytesRead, bytesWritten, uncleanable } = cleaner.counters;
+    assert.deepEqual(
+      { passes, recordsRead, recordsKept, uncleanable },
+      { passes: 2, recordsRead: 22, recordsKept: 3, uncleanable: 0 },
+    );
+    assert.ok(bytesWritten > 0 && bytesRead > bytesWritten);
     assert.equal(readEntries(plain!).length, 20);
     append(half!, [{ key: 'c', value: '' }]);
     half!.roll();
