@@ -225,6 +225,36 @@ describe('a commit', () => {
   });
 });
 
+describe('who leaves', () => {
+  it('without being a member disturbs nobody', async () => {
+    const world = await GroupWorld.create();
+    const [memberId] = (await joinedMembers(world, 1)) as [string];
+    await world.now(sync(world, { memberId, generationId: 1 }));
+    const strangers = [
+      { memberId: 'nobody', groupInstanceId: null },
+      { memberId: '', groupInstanceId: 'nobody' },
+      { memberId, groupInstanceId: 'nobody' },
+      { memberId: '', groupInstanceId: null },
+    ];
+    const left = await world.now(world.coordinator.leaveGroup('g', strangers));
+    assert.deepEqual(left.members.map(nameOf), Array(4).fill('UNKNOWN_MEMBER_ID'));
+    assert.equal(await stateOf(world), 'Stable');
+    assert.equal(await beat(world, memberId, 1), 'NONE');
+  });
+
+  it('with a member id that it has not joined with is waited for no longer', async () => {
+    const world = await GroupWorld.create();
+    const [memberId] = (await joinedMembers(world, 1)) as [string];
+    await world.now(sync(world, { memberId, generationId: 1 }));
+    const pending = await newMember(world);
+    const again = join(world, memberId);
+    const left = await world.now(world.coordinator.leaveGroup('g', [{ memberId: pending, groupInstanceId: null }]));
+    assert.deepEqual(left.members.map(nameOf), ['NONE']);
+    assert.equal((await world.now(again)).generationId, 2);
+    assert.equal(nameOf(await world.now(join(world, pending))), 'UNKNOWN_MEMBER_ID');
+  });
+});
+
 describe('who got a member id and does not join with it', () => {
   it('holds up a rebalance until the session is over, and not longer', async () => {
     const world = await GroupWorld.create();

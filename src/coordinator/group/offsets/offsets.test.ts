@@ -185,7 +185,16 @@ describe('committed offsets', () => {
 
   it('of strangers are refused while the group has members, and of generations where there is no group', async () => {
     const world = await GroupWorld.create();
-    assert.equal(await commit(world, 1, { generationIdOrMemberEpoch: 3 }), 'GROUP_ID_NOT_FOUND');
+    for (const generationIdOrMemberEpoch of [0, 3]) {
+      assert.equal(await commit(world, 1, { generationIdOrMemberEpoch }), 'GROUP_ID_NOT_FOUND');
+    }
+    const older = await world.now(
+      world.coordinator.commitOffsets(commitRequest(1, { generationIdOrMemberEpoch: 3 }), 8),
+    );
+    assert.equal(older.topics[0]!.partitions[0]!.errorCode, ErrorCode.ILLEGAL_GENERATION);
+    const deletion = { groupId: 'g', topics: [{ name: READ_TOPIC, partitions: [{ partitionIndex: 0 }] }] };
+    const nothing = await world.now(world.coordinator.deleteOffsets(deletion));
+    assert.equal(nothing.errorCode, ErrorCode.GROUP_ID_NOT_FOUND);
     await consumer(world);
     assert.equal(await commit(world, 1), 'UNKNOWN_MEMBER_ID');
   });
