@@ -122,7 +122,10 @@ export class ReplicaWalk {
     this.#kills++;
     // Beyond what replication promises: the last in-sync replica loses what it did not sync.
     const others = [0, 1].every((index) => world.state(index).isr.some((member) => member !== id));
-    world.kill(id, { losesPower: others && world.random.below(3) === 0 });
+    const losesPower = others && world.random.below(3) === 0;
+    world.kill(id, { losesPower });
+    // One that lost records must not be the last in-sync one because the controller heard of another death first.
+    if (losesPower) world.controller.fence(id);
     const detectedMs = 10 + world.random.below(1000);
     const { epoch } = world.controller.image.brokers.get(id)!;
     world.clock.after(detectedMs, () => {
@@ -234,6 +237,7 @@ export class ReplicaWalk {
       return [0, 1].every((index) => world.state(index).isr.length === world.brokerIds.length);
     };
     await world.until(healed, 'all replicas are in sync again', 30_000);
+    await world.run(1000);
     for (let index = 0; index < PARTITIONS; index++) {
       const told = await world.finish(world.produce(world.state(index).leader, [`last${index}`], { partition: index }));
       assert.equal(told.errorCode, ErrorCode.NONE);

@@ -379,6 +379,8 @@ export class WorldChannel implements Channel {
   readonly #onClose: ((reason: SluiceError | undefined) => void)[] = [];
   readonly #serverClose: (() => void)[] = [];
   #pending: WorldRequest[] = [];
+  readonly #there: Buffer[] = [];
+  readonly #back: Buffer[] = [];
   #correlationId = 0;
   #lastThereMs = 0;
   #lastBackMs = 0;
@@ -429,7 +431,10 @@ export class WorldChannel implements Channel {
         accept: (answer) => settled(() => resolve(decodeResponseFrame(api, version, answer).body)),
         reject: (error) => settled(() => reject(error)),
       });
-      this.#lastThereMs = this.#world.transmit(this.from, this.to, () => this.#arrived(frame), this.#lastThereMs);
+      this.#there.push(frame);
+      // Whatever arrives is what was sent first: a cut that ends may let the second one through before.
+      const arrived = (): void => this.#arrived(this.#there.shift()!);
+      this.#lastThereMs = this.#world.transmit(this.from, this.to, arrived, this.#lastThereMs);
     });
   }
 
@@ -450,9 +455,11 @@ export class WorldChannel implements Channel {
   }
 
   #reply(bytes: Buffer): void {
+    this.#back.push(bytes);
     const deliver = (): void => {
+      const first = this.#back.shift()!;
       this.#clock.run(() => {
-        if (this.open) this.#pending.shift()!.accept(bytes);
+        if (this.open) this.#pending.shift()!.accept(first);
       });
     };
     this.#lastBackMs = this.#world.transmit(this.to, this.from, deliver, this.#lastBackMs);
