@@ -26,5 +26,6 @@ export function ownConnection(): Connection {
     authenticated: true,
     close: () => undefined,
     onClose: () => undefined,
+    onPeerEnd: () => undefined,
   };
 }

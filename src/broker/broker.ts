@@ -25,13 +25,14 @@ import {
 import { resolveTopicConfig } from '../config/topic-config.ts';
 import { type BrokerReference, Controller } from '../controller/controller.ts';
 import { GroupCoordinator, OFFSETS_TOPIC } from '../coordinator/group/group-coordinator.ts';
-import { brokerConfigsOf, emptyImage, topicConfigsOf } from '../metadata/image.ts';
+import { brokerConfigsOf, emptyImage, type MetadataImage, topicConfigsOf } from '../metadata/image.ts';
 import type { MetadataQuorum } from '../metadata/quorum.ts';
 import type { RequestHandler } from '../network/connection.ts';
 import { nodeTransport, type Transport } from '../network/transport.ts';
-import { followDelta, hostAll } from '../replication/follow-metadata.ts';
+import { alterPartition } from '../protocol/apis/alter-partition.ts';
 import { replicaConfigOf } from '../replication/replica-config.ts';
-import { Replicas, type TopicDirectory } from '../replication/replicas.ts';
+import type { TopicDirectory } from '../replication/replicas.ts';
+import { Replication } from '../replication/replication.ts';
 import type { Log } from '../storage/log.ts';
 import type { LogConfig } from '../storage/log-config.ts';
 import { LogManager } from '../storage/log-manager.ts';
@@ -111,7 +112,7 @@ class BrokerProcess implements Broker {
   readonly #stops: (() => Promise<void>)[] = [];
   #config: BrokerConfig;
   #quorum: MetadataQuorum | undefined;
-  #replicas: Replicas | undefined;
+  #replication: Replication | undefined;
   #advertised: readonly Endpoint[] = [];
   /** Of the cluster, where others than this node's directories know it. */
   #clusterId: string | undefined;
@@ -144,7 +145,9 @@ class BrokerProcess implements Broker {
         },
         configOf: (topic) => this.#logConfigOf(topic),
         isStray: (log) => this.#isStray(log),
-        onMoved: (log) => this.#replicas?.logMoved(log),
+        onMoved: (log) => this.#replication?.replicas.logMoved(log),
+        onDirectoryFailure: () => this.#replication?.directoryFailed(),
+        highWatermarkOf: (log) => this.#replication?.replicas.highWatermarkOf(log) ?? log.highWatermark,
         moveBytesPerSecond: () => this.#config.get('replica.alter.log.dirs.io.max.bytes.per.second') ?? undefined,
         cleaner: () => cleanerSettings(this.#config),
       },
@@ -172,16 +175,26 @@ class BrokerProcess implements Broker {
     const services = this.#createServices(started);
     this.#dependencies.onServices(services);
     this.#membership = this.#createMembership(started, services);
-    const follower = { brokerId: this.brokerId, config: () => this.#config, replicas: services.replicas };
-    hostAll(follower, quorum.image());
-    services.groups.start();
-    quorum.subscribe((delta, image) => {
-      this.#config = this.#static.withDynamic(brokerConfigsOf(image, this.brokerId));
-      followDelta(follower, delta, image);
-      services.groups.follow(delta, image);
-    });
+    this.#follow(quorum, services);
     await this.#serve(endpoints, services);
     this.#reportFacts();
+  }
+
+  /** Takes over the metadata as it is in this turn, and every change from then on. */
+  #follow(quorum: MetadataQuorum, { groups }: BrokerServices): void {
+    const replication = this.#replication!;
+    const configure = (image: MetadataImage): void => {
+      this.#config = this.#static.withDynamic(brokerConfigsOf(image, this.brokerId));
+    };
+    configure(quorum.image());
+    replication.hostAll(quorum.image());
+    replication.start();
+    groups.start();
+    quorum.subscribe((delta, image) => {
+      configure(image);
+      replication.follow(delta, image);
+      groups.follow(delta, image);
+    });
   }
 
   async #startQuorum(): Promise<StartedQuorum> {
@@ -222,9 +235,7 @@ class BrokerProcess implements Broker {
       hasPartition: (topic, partition) => quorum.image().topics.byName.get(topic)?.partitions[partition] !== undefined,
       topicName: (id) => quorum.image().topics.byId.get(id)?.name,
     };
-    const replicas = new Replicas({ brokerId: this.brokerId }, { logs: this.#logs, directory: topics, logger, clock });
-    this.#stops.push(async () => replicas.stop());
-    this.#replicas = replicas;
+    const { replicas } = this.#createReplication(quorum, topics, gateway);
     const services: BrokerServices = {
       brokerId: this.brokerId,
       clock,
@@ -271,6 +282,27 @@ class BrokerProcess implements Broker {
       answerEnveloped: (frame, connection) => this.#answerEnveloped(frame, connection),
     };
     return services;
+  }
+
+  #createReplication(quorum: MetadataQuorum, topics: TopicDirectory, gateway: ControllerGateway): Replication {
+    const { logger, clock } = this.#dependencies;
+    const replication = new Replication(
+      { brokerId: this.brokerId },
+      {
+        logs: this.#logs,
+        directory: topics,
+        clock,
+        logger,
+        config: () => this.#config,
+        image: () => quorum.image(),
+        brokerEpoch: () => this.#brokerEpoch,
+        isrChanges: { alter: (request) => gateway.request(alterPartition, request) },
+        openChannel: (brokerId) => this.#peers.connectTo(brokerId),
+      },
+    );
+    this.#stops.push(async () => replication.stop());
+    this.#replication = replication;
+    return replication;
   }
 
   #createController({ quorum, brokersBeat, watch }: StartedQuorum): Controller {

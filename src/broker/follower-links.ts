@@ -9,6 +9,7 @@ import type { BrokerId } from '../base/units.ts';
 import type { MetadataQuorum } from '../metadata/quorum.ts';
 import type { Channel } from '../network/channel.ts';
 import type { Connection } from '../network/connection.ts';
+import { apiVersions } from '../protocol/apis/api-versions.ts';
 
 export interface FollowerLinksDependencies {
   readonly clock: Clock;
@@ -21,6 +22,11 @@ export interface FollowerLinksDependencies {
 
 /** What brokers get to link up with a new controller before it looks whether they are there. */
 const LINK_UP_MS = 1000;
+const PROBES = 20;
+const PROBE_PAUSE_MS = 20;
+const ANSWER_MS = 1000;
+/** Version 0 sends no name. */
+const NO_NAME = { clientSoftwareName: '', clientSoftwareVersion: '' };
 
 export class FollowerLinks {
   readonly #ownId: BrokerId;
@@ -41,7 +47,7 @@ export class FollowerLinks {
   seen(brokerId: BrokerId, connection: Connection): void {
     if (this.#links.get(brokerId) === connection) return;
     this.#links.set(brokerId, connection);
-    connection.onClose(() => {
+    connection.onPeerEnd(() => {
       if (this.#links.get(brokerId) !== connection) return;
       this.#links.delete(brokerId);
       void this.#probe(brokerId);
@@ -55,17 +61,32 @@ export class FollowerLinks {
     }
   }
 
+  /** Looks until the broker answers or its host says that nobody listens; a host that says nothing is left alone. */
   async #probe(brokerId: BrokerId): Promise<void> {
-    const { quorum, connect, onGone } = this.#dependencies;
-    const broker = quorum.image().brokers.get(brokerId);
-    if (!quorum.isActiveController() || broker === undefined || broker.fenced) return;
-    try {
-      const channel = await connect(brokerId);
-      void channel.close();
-    } catch (error) {
-      const refused = error instanceof SluiceError && systemErrorCode(error.cause) === 'ECONNREFUSED';
+    const { quorum, onGone, clock } = this.#dependencies;
+    const epoch = quorum.image().brokers.get(brokerId)?.epoch;
+    for (let attempt = 0; attempt < PROBES; attempt++) {
+      const broker = quorum.image().brokers.get(brokerId);
+      if (!quorum.isActiveController() || broker?.epoch !== epoch || broker?.fenced !== false) return;
+      const found = await this.#look(brokerId);
       // It may have linked up meanwhile.
-      if (refused && !this.#links.has(brokerId) && quorum.isActiveController()) onGone(brokerId, broker.epoch);
+      if (found === 'alive' || this.#links.has(brokerId)) return;
+      if (found === 'gone' && quorum.isActiveController()) return onGone(brokerId, broker.epoch);
+      await new Promise<void>((resolve) => clock.after(PROBE_PAUSE_MS, resolve));
+    }
+  }
+
+  /** A process that is ending may still accept a connection, for its kernel does; but it answers nothing. */
+  async #look(brokerId: BrokerId): Promise<'alive' | 'gone' | 'unknown'> {
+    let channel: Channel | undefined;
+    try {
+      channel = await this.#dependencies.connect(brokerId);
+      await channel.request(apiVersions, 0, NO_NAME, { timeoutMs: ANSWER_MS });
+      return 'alive';
+    } catch (error) {
+      return error instanceof SluiceError && systemErrorCode(error.cause) === 'ECONNREFUSED' ? 'gone' : 'unknown';
+    } finally {
+      void channel?.close();
     }
   }
 

@@ -402,6 +402,7 @@ export class WorldChannel implements Channel {
       authenticated: true,
       close: () => undefined,
       onClose: (listener) => void this.#serverClose.push(listener),
+      onPeerEnd: (listener) => void this.#serverClose.push(listener),
     };
     world.channels.add(this);
   }

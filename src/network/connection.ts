@@ -37,6 +37,8 @@ export interface Connection {
   close(): void;
   /** Runs `listener` once when the connection is gone, at once if it already is. */
   onClose(listener: () => void): void;
+  /** Runs `listener` once when the peer will send no more: it is done or dead, though replies may still be under way. */
+  onPeerEnd(listener: () => void): void;
 }
 
 /**
@@ -84,6 +86,7 @@ export class ServedConnection implements Connection {
   readonly #waiter: BudgetWaiter = { onBudget: (finishFrame) => this.#onBudget(finishFrame) };
   readonly #flushLater = (): void => this.#onFlushLater();
   readonly #closeListeners: (() => void)[] = [];
+  readonly #peerEndListeners: (() => void)[] = [];
   #phase: ConnectionState = 'serving';
   #reading = true;
   #pulling = false;
@@ -166,8 +169,14 @@ export class ServedConnection implements Connection {
     this.#waitForBudget();
   }
 
+  onPeerEnd(listener: () => void): void {
+    if (this.#peerEnded || this.#phase === 'closed') listener();
+    else this.#peerEndListeners.push(listener);
+  }
+
   #onEnd(): void {
     this.#peerEnded = true;
+    for (const listener of this.#peerEndListeners.splice(0)) listener();
     this.#pull();
   }
 
@@ -341,6 +350,7 @@ export class ServedConnection implements Connection {
   #clean(): void {
     this.#replies.discard();
     this.#writer.abort();
+    for (const listener of this.#peerEndListeners.splice(0)) listener();
     for (const listener of this.#closeListeners.splice(0)) listener();
   }
 
