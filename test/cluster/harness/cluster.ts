@@ -109,7 +109,7 @@ export class Cluster {
     for (const broker of asked) {
       const view = await viewOf(broker.wire(), topic);
       if (view === undefined) continue;
-      return { ...view, controller: await this.system.controller(view.controller) };
+      return { ...view, controller: (await this.system.controller?.(broker.wire())) ?? view.controller };
     }
     return undefined;
   }

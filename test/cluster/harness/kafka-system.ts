@@ -5,6 +5,7 @@ import { randomClusterId } from '../../compat/harness/broker-process.ts';
 import { kafkaClassPath } from '../../compat/harness/kafka-jars.ts';
 import { runSuccessfully } from '../../compat/harness/program.ts';
 import type { BrokerPlace } from './broker.ts';
+import { kafkaController } from './kafka-controller.ts';
 import { type ClusterPlan, COMMON_SETTINGS, propertiesFile, type RunningSystem } from './system.ts';
 
 const CONTROLLER_PORT = 19_093;
@@ -46,7 +47,7 @@ export async function startKafkaSystem({ places, settings }: ClusterPlan): Promi
       const format = ['format', '-t', clusterId, '-c', fileOf(place)];
       await runSuccessfully('java', [...JVM_FLAGS, LOGGING, '-cp', classPath, 'kafka.tools.StorageTool', ...format]);
     },
-    controller: async (told) => told,
+    controller: kafkaController,
     close: async () => undefined,
   };
 }

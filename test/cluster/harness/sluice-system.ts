@@ -63,7 +63,6 @@ function sluiceProcesses(
       };
       writeFileSync(fileOf(place), propertiesFile(properties));
     },
-    controller: async (told) => told,
     close: async () => undefined,
   };
 }

@@ -2,6 +2,7 @@
  * What differs between the systems that the harness can run as a cluster: Sluice on ZooKeeper, Sluice on a local quorum, and
  * Apache Kafka, against which workload, faults and checker prove themselves.
  */
+import type { Wire } from '../../support/wire.ts';
 import type { BrokerCommand, BrokerPlace } from './broker.ts';
 import type { Host, Network } from './network.ts';
 import type { Ensemble } from './zookeeper.ts';
@@ -22,8 +23,8 @@ export interface RunningSystem {
   commandOf(place: BrokerPlace): BrokerCommand;
   /** Before the first start of a broker, and again before a start on a wiped directory. */
   prepare(place: BrokerPlace): Promise<void>;
-  /** The active controller's id, where there is one and `told` (by Metadata) may be another. */
-  controller(told: number): Promise<number>;
+  /** The active controller's id, where what Metadata tells may be another. */
+  controller?(ask: Wire): Promise<number | undefined>;
   close(): Promise<void>;
 }
 
