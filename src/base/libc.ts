@@ -102,7 +102,6 @@ function bind(koffi: Koffi): Libc {
   const preadv2 = library.func('preadv2', 'int64_t', ['int', 'uintptr_t', 'int', 'int64_t', 'int']);
   const fadvise = library.func('posix_fadvise', 'int', ['int', 'int64_t', 'int64_t', 'int']);
   const fcntl = library.func('fcntl', 'int', ['int', 'int', 'uintptr_t']);
-  const syncfs = library.func('syncfs', 'int', ['int']);
 
   const pointer = koffi.alloc('uint8_t', SCRATCH_BYTES);
   const address = Number(koffi.address(pointer));
@@ -148,22 +147,27 @@ function bind(koffi: Koffi): Libc {
     readAhead: (fileFd, position, length) => void fadvise(fileFd, position, length, POSIX_FADV_WILLNEED),
     dropCache: (fileFd, position, length) => void fadvise(fileFd, position, length, POSIX_FADV_DONTNEED),
     lockFile: (fileFd) => lockCall(F_SETLK, fileFd, F_WRLCK),
-    ...(tellsOfFailedWrites(release()) && {
-      // What errno was belongs to a thread of the pool: that the call failed is all that can be told.
-      syncVolume: (fileFd: number) =>
-        new Promise<number>((resolve, reject) => {
-          syncfs.async(fileFd, (error, result) => {
-            if (error === null || error === undefined) resolve(result === 0 ? 0 : -Errno.EIO);
-            else reject(error);
-          });
-        }),
-    }),
+    ...volumeSync(library),
     unlockFile: (fileFd) => void lockCall(F_SETLK, fileFd, F_UNLCK),
     lockHolder: (fileFd) => {
       if (lockCall(F_GETLK, fileFd, F_WRLCK) !== 0) return undefined;
       return scratch.getInt16(FLOCK_AT, true) === F_UNLCK ? undefined : scratch.getInt32(FLOCK_PID_AT, true);
     },
   };
+}
+
+function volumeSync(library: ReturnType<Koffi['load']>): Pick<Libc, 'syncVolume'> {
+  if (!tellsOfFailedWrites(release())) return {};
+  const syncfs = library.func('syncfs', 'int', ['int']);
+  const syncVolume = (fileFd: number): Promise<number> =>
+    new Promise((resolve, reject) => {
+      // What errno was belongs to a thread of the pool: that the call failed is all that can be told.
+      syncfs.async(fileFd, (error, result) => {
+        if (error === null || error === undefined) resolve(result === 0 ? 0 : -Errno.EIO);
+        else reject(error);
+      });
+    });
+  return { syncVolume };
 }
 
 /** syncfs(2) does so from Linux 5.8 on. */
