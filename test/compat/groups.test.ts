@@ -1,13 +1,16 @@
-/** Kafka's own tools on groups, over a kill -9 of the broker, and on the topic that keeps them. */
+/**
+ * What clients read that only read through groups; Kafka's own tools on groups, over a kill -9 of the broker, and on the
+ * topic that keeps them.
+ */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { type RunningBroker, unusedPorts } from './harness/broker-process.ts';
-import { type Client, runAll, type ToolOutcome } from './harness/client.ts';
-import { findClient } from './harness/clients.ts';
-import { makeCorpus } from './harness/records.ts';
+import { type Client, consumeAll, type Operation, runAll, type ToolOutcome } from './harness/client.ts';
+import { findClient, findFirst } from './harness/clients.ts';
+import { assertSameRecords, makeCorpus } from './harness/records.ts';
 import { startTarget, type TargetOptions } from './harness/target.ts';
 import { requireToolchain } from './harness/toolchain.ts';
 
@@ -57,6 +60,27 @@ async function runTools(java: Client, runs: readonly (readonly [string, ...strin
   return outcomes.map(({ exit, stdout, stderr }, at) => {
     assert.equal(exit, 0, `${runs[at]!.join(' ')}\n${stdout}\n${stderr}`);
     return stdout;
+  });
+}
+
+for (const name of ['kafkajs', 'platformatic'] as const) {
+  test(`${name} reads through a group, byte for byte, what was written with every codec`, async (context) => {
+    const writer = requireToolchain(context, await findFirst(['confluent-kafka', 'franz-go']))?.(broker.bootstrap);
+    const { value: make, reason } = await findClient(name);
+    if (writer === undefined) return;
+    if (make === undefined) return context.skip(`SKIPPED: ${reason}`);
+    const reader = make(broker.bootstrap);
+    const written = reader.codecs.map((codec) => {
+      const topic = `${name}-reads-${codec}`;
+      return { codec, topic, records: makeCorpus({ label: topic, partitions: 3, count: 200, headers: 'unique' }) };
+    });
+    await runAll(writer, [
+      { op: 'createTopics', topics: written.map(({ topic }) => ({ name: topic, partitions: 3 })) },
+      ...written.map(({ topic, codec, records }) => ({ op: 'produce', topic, records, codec, acks: -1 }) as const),
+    ] as Operation[]);
+    for (const { topic, records } of written) {
+      assertSameRecords(await consumeAll(reader, topic, records), records, { what: topic });
+    }
   });
 }
 

@@ -1,11 +1,11 @@
 /**
- * kafkajs behind the suites' operations. It reads only through groups, so there is no consume here.
+ * kafkajs behind the suites' operations. It reads only through groups: consume does so from the beginning of all partitions.
  */
 import nodeZstd from '@toondepauw/node-zstd';
 import kafkajs from 'kafkajs';
 import snappy from 'kafkajs-snappy';
 import lz4 from 'lz4-napi';
-import { readRecords, runScript } from './script.js';
+import { Reading, readRecords, runScript } from './script.js';
 
 const { CompressionCodecs, CompressionTypes, ConfigResourceTypes, Kafka, logLevel } = kafkajs;
 
@@ -115,6 +115,24 @@ async function produce(kafka, { topic, file, codec, acks, idempotent }) {
   return { written: [] };
 }
 
+async function consume(kafka, operation) {
+  const reading = new Reading(operation);
+  const consumer = kafka.consumer({ groupId: reading.group, maxWaitTimeInMs: 200 });
+  await consumer.connect();
+  await consumer.subscribe({ topic: operation.topic, fromBeginning: true });
+  await new Promise((resolve, reject) => {
+    consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error));
+    const eachMessage = async ({ partition, message }) => {
+      const { headers, ...rest } = message;
+      reading.add({ ...rest, partition, headers: Object.entries(headers) });
+      if (reading.isDone) resolve();
+    };
+    consumer.run({ eachMessage }).catch(reject);
+  });
+  await consumer.disconnect();
+  return reading.write(operation.file);
+}
+
 /** Headers of one name travel as a list under it. */
 function gathered(headers) {
   const byName = {};
@@ -188,6 +206,7 @@ async function connect({ bootstrap }) {
       deleteRecords: (operation) => deleteRecords(admin, operation),
       listOffsets: (operation) => listOffsets(admin, operation),
       produce: (operation) => produce(kafka, operation),
+      consume: (operation) => consume(kafka, operation),
     },
   };
 }

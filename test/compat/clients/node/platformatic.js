@@ -1,8 +1,14 @@
 /**
- * @platformatic/kafka behind the suites' operations. It reads only through groups, so there is no consume here.
+ * @platformatic/kafka behind the suites' operations. It reads only through groups: consume does so from the beginning.
  */
-import { Admin, ConfigResourceTypes, IncrementalAlterConfigOperationTypes, Producer } from '@platformatic/kafka';
-import { readRecords, runScript } from './script.js';
+import {
+  Admin,
+  ConfigResourceTypes,
+  Consumer,
+  IncrementalAlterConfigOperationTypes,
+  Producer,
+} from '@platformatic/kafka';
+import { Reading, readRecords, runScript } from './script.js';
 
 const CONFIG_SOURCE_DEFAULT = 5;
 /** It sends what a call gets as one batch a partition. */
@@ -130,6 +136,19 @@ async function produce(options, { topic, file, codec, acks, idempotent = false }
   return { written: [] };
 }
 
+/** Through a group, from the beginning of all partitions. */
+async function consume(options, operation) {
+  const reading = new Reading(operation);
+  const consumer = new Consumer({ ...options, groupId: reading.group, maxWaitTime: 200 });
+  const stream = await consumer.consume({ topics: [operation.topic], mode: 'committed', fallbackMode: 'earliest' });
+  for await (const { headers, ...rest } of stream) {
+    reading.add({ ...rest, headers: [...headers] });
+    if (reading.isDone) break;
+  }
+  await consumer.close(true);
+  return reading.write(operation.file);
+}
+
 async function connect({ bootstrap }) {
   const options = { clientId: 'platformatic', bootstrapBrokers: [bootstrap], retries: 20, retryDelay: 100 };
   const admin = new Admin(options);
@@ -150,6 +169,7 @@ async function connect({ bootstrap }) {
       deleteRecords: (operation) => deleteRecords(admin, operation),
       listOffsets: (operation) => listOffsets(admin, operation),
       produce: (operation) => produce(options, operation),
+      consume: (operation) => consume(options, operation),
     },
   };
 }

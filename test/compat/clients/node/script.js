@@ -1,7 +1,8 @@
 /**
  * What both Node clients share: the script on stdin, the records' file (see harness/records.ts), results on stdout.
  */
-import { readFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 
 const unbase64 = (string) => (string === null ? null : Buffer.from(string, 'base64'));
@@ -16,6 +17,35 @@ export function readRecords(file) {
       const headers = h.map(([name, value]) => [name, unbase64(value)]);
       return { partition: p, key: unbase64(k), value: unbase64(v), headers, timestamp: t };
     });
+}
+
+const base64 = (bytes) => bytes?.toString('base64') ?? null;
+
+/** What one consume has read so far, as the records' file has it, and whether that is all. */
+export class Reading {
+  group = `reading-${randomUUID()}`;
+  #lines = [];
+  #wanted;
+
+  constructor({ partitions }) {
+    this.#wanted = partitions.reduce((sum, { count }) => sum + count, 0);
+  }
+
+  get isDone() {
+    return this.#lines.length >= this.#wanted;
+  }
+
+  /** `headers` as [name, value or null]. */
+  add({ partition, offset, timestamp, key, value, headers }) {
+    const h = headers.map(([name, each]) => [String(name), base64(each)]);
+    const line = { p: partition, o: Number(offset), t: Number(timestamp), k: base64(key), v: base64(value), h };
+    this.#lines.push(`${JSON.stringify(line)}\n`);
+  }
+
+  write(file) {
+    writeFileSync(file, this.#lines.join(''));
+    return [];
+  }
 }
 
 /** Runs each operation by the handler of its name; `nameOf` gives the protocol's name of an error. */
