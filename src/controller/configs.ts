@@ -6,6 +6,8 @@ import { type MetadataRecord, newRecord } from '../metadata/records.ts';
 import type { AlterConfigsRequest, AlterConfigsResponse } from '../protocol/apis/alter-configs.ts';
 import type { IncrementalAlterConfigsRequest } from '../protocol/apis/incremental-alter-configs.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
+import { clearEligibleRecords, lostMinInSync } from './eligible-leaders.ts';
+import { keepsEligibleLeaders } from './partition-rules.ts';
 import type { Decision } from './pending-image.ts';
 import { isRefusal, type Refusal, refuse } from './refusal.ts';
 import { repeated } from './repeated.ts';
@@ -66,9 +68,12 @@ function alterEach<R extends Resource>(
     const current = configsOf(image, resource.resourceType, resource.resourceName);
     const result = alter(target, current, resource);
     if (!result.ok) return { ...identity(resource), ...refuse(ErrorCode[result.error], result.message) };
+    const lost = keepsEligibleLeaders(image) ? lostMinInSync(resource, result.changes) : undefined;
+    if (lost !== undefined) return { ...identity(resource), ...lost };
     records.push(...result.changes.map((change) => newRecord('config', { ...identity(resource), ...change })));
     return { ...identity(resource), errorCode: ErrorCode.NONE, errorMessage: null };
   });
+  records.push(...clearEligibleRecords(image, records));
   return { records: request.validateOnly ? [] : records, result: { responses } };
 }
 

@@ -32,7 +32,10 @@ export async function withCluster(
   try {
     await quorum.start();
     const config = loadBrokerConfig({ overrides: options.config ?? {} });
-    const controller = new Controller({ config: () => config }, { quorum, random, logger: silentLogger });
+    const controller = new Controller(
+      { config: () => config },
+      { quorum, random, logger: silentLogger, clock: systemClock },
+    );
     /** A broker keeps its directories over its restarts. */
     const directories = new Map<number, string>();
     const addBroker: Cluster['addBroker'] = async (id, { rack, unfenced = true, features } = {}) => {

@@ -3,7 +3,7 @@
  * over an image (one file a concern); here they meet the quorum. Knows no socket and no log.
  */
 
-import { type Clock, systemClock } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
@@ -72,7 +72,7 @@ export interface ControllerDependencies {
   readonly quorum: MetadataQuorum;
   readonly random: Random;
   readonly logger: Logger;
-  readonly clock?: Clock;
+  readonly clock: Clock;
 }
 
 export type { BrokerReference } from '../metadata/broker-registration.ts';
@@ -94,7 +94,7 @@ export class Controller {
   readonly #duties: ActiveDuties;
 
   constructor(options: ControllerOptions, dependencies: ControllerDependencies) {
-    const { quorum, random, logger, clock = systemClock } = dependencies;
+    const { quorum, random, logger, clock } = dependencies;
     this.#config = options.config;
     this.#quorum = quorum;
     this.#pending = new PendingImage(quorum);
@@ -161,7 +161,8 @@ export class Controller {
 
   /** Finalizes levels of features; `apiVersion` says how the answer tells of it. */
   updateFeatures(request: UpdateFeaturesRequest, apiVersion: number): Promise<UpdateFeaturesResponse> {
-    return this.#answer((image) => updateFeatures(image, request, apiVersion), updateFeaturesRefused);
+    const config = this.#config();
+    return this.#answer((image) => updateFeatures(image, request, apiVersion, config), updateFeaturesRefused);
   }
 
   /** A leader's change to its in-sync set. What is refused changed nothing, but for NEW_LEADER_ELECTED. */

@@ -2,10 +2,13 @@
  * Levels of features that the whole cluster works at, decided on an image. A level that some broker does not know is
  * refused; features that nobody here serves can only be given up.
  */
+import type { BrokerConfig } from '../config/broker-config.ts';
 import type { BrokerImage, MetadataImage } from '../metadata/image.ts';
 import { METADATA_VERSION_FEATURE, type MetadataRecord, newRecord } from '../metadata/records.ts';
 import type { UpdateFeaturesRequest, UpdateFeaturesResponse } from '../protocol/apis/update-features.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
+import { minInSyncRecords } from './eligible-leaders.ts';
+import { ELR_FEATURE } from './partition-rules.ts';
 import type { Decision } from './pending-image.ts';
 import type { Refusal } from './refusal.ts';
 import { OWN_FEATURES } from './registration.ts';
@@ -22,6 +25,7 @@ export function updateFeatures(
   image: MetadataImage,
   { featureUpdates, validateOnly }: UpdateFeaturesRequest,
   apiVersion: number,
+  config: BrokerConfig,
 ): Decision<UpdateFeaturesResponse> {
   const records: MetadataRecord[] = [];
   const updates = new Map(featureUpdates.map((update) => [update.feature, update]));
@@ -35,6 +39,7 @@ export function updateFeatures(
         result: updateFeaturesRefused({ errorCode: ErrorCode.INVALID_UPDATE_VERSION, errorMessage }),
       };
     }
+    if (update.feature === ELR_FEATURE && update.maxVersionLevel > 0) records.push(...minInSyncRecords(image, config));
     records.push(newRecord('featureLevel', { name: update.feature, featureLevel: update.maxVersionLevel }));
   }
   const results = apiVersion > LAST_VERSION_WITH_RESULTS ? [] : [...updates.keys()].map(accepted);

@@ -14,7 +14,7 @@ import {
 } from '../metadata/records.ts';
 import { ErrorCode, errorMessage } from '../protocol/error-codes.ts';
 import { electionRecords, restartRecords } from './elections.ts';
-import { keepsEligibleLeaders } from './partition-rules.ts';
+import { ELR_FEATURE, keepsEligibleLeaders } from './partition-rules.ts';
 import type { Decision } from './pending-image.ts';
 import { type Refusal, refuse } from './refusal.ts';
 
@@ -24,6 +24,7 @@ export interface Registered {
 
 /** Levels that this software can work at. */
 export const OWN_FEATURES = [
+  { name: ELR_FEATURE, minSupportedVersion: 0, maxSupportedVersion: 1 },
   { name: GROUP_VERSION_FEATURE, minSupportedVersion: 0, maxSupportedVersion: GROUP_VERSION_LEVEL },
   { name: METADATA_VERSION_FEATURE, minSupportedVersion: 7, maxSupportedVersion: METADATA_VERSION_LEVEL },
 ];

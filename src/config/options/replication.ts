@@ -29,22 +29,13 @@ export const replicationOptions = {
     'Connections to each other broker for fetching.',
   ),
   'controller.socket.timeout.ms': int({ default: 30000, inert: 'later' }, 'Longest wait for the controller.'),
-  'auto.leader.rebalance.enable': bool(
-    { default: true, inert: 'later' },
-    'Whether preferred leaders are restored by themselves.',
-  ),
-  'leader.imbalance.check.interval.seconds': long(
-    { default: 300, min: 1, inert: 'later' },
-    'Pace of restoring preferred leaders.',
-  ),
+  'auto.leader.rebalance.enable': bool({ default: true }, 'Whether preferred leaders are restored by themselves.'),
+  'leader.imbalance.check.interval.seconds': long({ default: 300, min: 1 }, 'Pace of restoring preferred leaders.'),
   'leader.imbalance.per.broker.percentage': int(
-    { default: 10, inert: 'later' },
+    { default: 10 },
     'Share of a broker led elsewhere from which leaders are restored.',
   ),
-  'unclean.leader.election.interval.ms': long(
-    { default: 300000, min: 1, inert: 'later' },
-    'Pace of unclean elections where allowed.',
-  ),
+  'unclean.leader.election.interval.ms': long({ default: 300000, min: 1 }, 'Pace of unclean elections where allowed.'),
   'fetch.purgatory.purge.interval.requests': int(
     { default: 1000, inert: 'never' },
     'Housekeeping of waiting fetches in a Java broker.',

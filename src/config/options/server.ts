@@ -169,8 +169,8 @@ export const serverOptions = {
     { default: 1048576, min: 1, inert: 'later' },
     'Bytes of a snapshot fetched at a time.',
   ),
-  'broker.heartbeat.interval.ms': int({ default: 2000, inert: 'later' }, 'Pace of heartbeats to the controller.'),
-  'broker.session.timeout.ms': int({ default: 9000, inert: 'later' }, 'Silence after which a broker counts as gone.'),
+  'broker.heartbeat.interval.ms': int({ default: 2000 }, 'Pace of heartbeats to the controller.'),
+  'broker.session.timeout.ms': int({ default: 9000 }, 'Silence after which a broker counts as gone.'),
   'initial.broker.registration.timeout.ms': int(
     { default: 60000, inert: 'later' },
     'Longest wait for the first registration.',
