@@ -22,7 +22,8 @@ function rank(feature: string): number {
   return feature === METADATA_VERSION_FEATURE ? 0 : 1;
 }
 
-function brokerRecord(broker: BrokerImage): MetadataRecord {
+/** The record that says all of a broker. */
+export function brokerRecord(broker: BrokerImage): MetadataRecord {
   return newRecord('registerBroker', {
     brokerId: broker.id,
     brokerEpoch: broker.epoch,

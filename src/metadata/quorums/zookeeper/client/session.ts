@@ -57,6 +57,8 @@ export interface SessionOptions {
   readonly maxRequestBytes?: number;
   /** Who we are, e.g. scheme `digest`, secret `user:password`. */
   readonly auth?: { readonly scheme: string; readonly secret: string } | undefined;
+  /** Of what is created without one. Default: open to all. */
+  readonly acl?: readonly Acl[];
 }
 
 export interface SessionDependencies {
@@ -165,11 +167,11 @@ class Session implements ZooKeeper {
     };
   }
 
-  async makeRoot(acl?: readonly Acl[]): Promise<void> {
+  async makeRoot(): Promise<void> {
     const names = this.#address.root.split('/').slice(1);
     for (let count = 1; count <= names.length; count++) {
       const path = `/${names.slice(0, count).join('/')}`;
-      await this.#createAt(path, Buffer.alloc(0), acl === undefined ? {} : { acl }).catch((error: unknown) => {
+      await this.#createAt(path, Buffer.alloc(0), {}).catch((error: unknown) => {
         if (!failedWith(error, 'NODE_EXISTS')) throw error;
       });
     }
@@ -180,10 +182,16 @@ class Session implements ZooKeeper {
   }
 
   #createAt(path: string, data: Buffer, options: CreateOptions): Promise<{ path: string; stat: Stat }> {
+    const complete = this.#withAcl(options);
     return this.#ask(
-      { kind: OP.CREATE_2, what: `create ${path}`, write: (writer) => writeCreate(writer, path, data, options) },
+      { kind: OP.CREATE_2, what: `create ${path}`, write: (writer) => writeCreate(writer, path, data, complete) },
       (reader) => ({ path: this.#inner(reader.string()), stat: readStat(reader) }),
     );
+  }
+
+  #withAcl(options: CreateOptions = {}): CreateOptions {
+    const { acl } = this.#options;
+    return acl === undefined ? options : { acl, ...options };
   }
 
   async delete(path: string, version = ANY_VERSION): Promise<void> {
@@ -258,9 +266,10 @@ class Session implements ZooKeeper {
 
   multi(operations: readonly Operation[]): Promise<MultiReply> {
     assert(operations.length > 0, 'a multi has operations');
-    const outer = operations.map((operation) => {
-      const sequential = operation.kind === 'create' && operation.options?.sequential === true;
-      return { ...operation, path: this.#outer(operation.path, sequential) };
+    const outer = operations.map((operation): Operation => {
+      if (operation.kind !== 'create') return { ...operation, path: this.#outer(operation.path) };
+      const options = this.#withAcl(operation.options);
+      return { ...operation, path: this.#outer(operation.path, options.sequential === true), options };
     });
     const what = `multi of ${operations.length} operations`;
     return this.#ask({ kind: OP.MULTI, what, write: (writer) => writeMulti(writer, outer) }, (reader, { zxid }) => {
@@ -422,10 +431,11 @@ class Session implements ZooKeeper {
     }
     const round = this.#failures > 0 && this.#failures % this.#servers.length === 0;
     const pauseMs = round ? MIN_PAUSE_MS + this.#dependencies.random.below(MAX_PAUSE_MS - MIN_PAUSE_MS) : 0;
-    this.#retry = this.#clock.after(pauseMs, () => {
+    const again = (): void => {
       this.#retry = undefined;
       this.#connectNext();
-    });
+    };
+    this.#retry = this.#clock.after(pauseMs, again, { holdsProcess: true });
     if (wasConnected) this.#become('connecting');
   }
 

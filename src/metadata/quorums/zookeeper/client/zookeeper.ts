@@ -101,7 +101,7 @@ export interface ZooKeeper {
   /** Calls the listener at each change of state. Returns a function that ends the subscription. */
   onState(listener: (state: SessionState) => void): () => void;
   /** Makes the root of the connect string itself, where it has one. */
-  makeRoot(acl?: readonly Acl[]): Promise<void>;
+  makeRoot(): Promise<void>;
   create(path: string, data: Buffer, options?: CreateOptions): Promise<{ readonly path: string; readonly stat: Stat }>;
   delete(path: string, version?: number): Promise<void>;
   /** Undefined where there is no such znode. The watcher is set either way. */

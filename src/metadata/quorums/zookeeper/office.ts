@@ -1,0 +1,140 @@
+/**
+ * The office of the controller: who holds it, how it is taken, and how its holder writes. Each write is on condition
+ * that no later controller has taken office (the version of /controller_epoch) and that the write before was made (the
+ * version of /sluice/commit): a controller that lost its office writes nothing, and of writes that are sent one behind
+ * the other none is made without those before it. Decides nothing about when to take the office.
+ */
+import { assert } from '../../../base/assert.ts';
+import type { BrokerId, LeaderEpoch, Offset } from '../../../base/units.ts';
+import { failedWith } from './client/errors.ts';
+import type { MultiReply, Operation, SessionId, Watcher, ZooKeeper } from './client/zookeeper.ts';
+import {
+  COMMIT,
+  CONTROLLER,
+  CONTROLLER_EPOCH,
+  type ControllerZnode,
+  commitData,
+  controllerData,
+  controllerEpochData,
+  readController,
+  readControllerEpoch,
+} from './store/znodes.ts';
+
+/** Who holds the office. */
+export interface Holder extends ControllerZnode {
+  readonly owner: SessionId;
+  /** Tells this time in office from others. */
+  readonly czxid: number;
+}
+
+/** Undefined where nobody holds it. The watcher is called when that changes. */
+export async function readHolder(zooKeeper: ZooKeeper, watcher: Watcher): Promise<Holder | undefined> {
+  for (;;) {
+    try {
+      const { data, stat } = await zooKeeper.getData(CONTROLLER, watcher);
+      return { ...readController(data), owner: stat.ephemeralOwner, czxid: stat.czxid };
+    } catch (error) {
+      if (!failedWith(error, 'NO_NODE')) throw error;
+    }
+    if ((await zooKeeper.exists(CONTROLLER, watcher)) === undefined) return undefined;
+  }
+}
+
+export async function readEpoch(
+  zooKeeper: ZooKeeper,
+): Promise<{ readonly epoch: LeaderEpoch; readonly version: number }> {
+  const { data, stat } = await zooKeeper.getData(CONTROLLER_EPOCH);
+  return { epoch: readControllerEpoch(data), version: stat.version };
+}
+
+export interface Candidate {
+  readonly brokerId: BrokerId;
+  readonly identity: string | undefined;
+  readonly nowMs: number;
+  /** Whose place is taken: ours of an earlier session, or that of a process which is known to be gone. */
+  readonly instead: Holder | undefined;
+}
+
+/** Takes the office in a new epoch. Undefined where somebody else was faster. */
+export async function takeOffice(zooKeeper: ZooKeeper, candidate: Candidate): Promise<Office | undefined> {
+  const before = await readEpoch(zooKeeper);
+  const epoch = before.epoch + 1;
+  const operations: Operation[] = [
+    { kind: 'setData', path: CONTROLLER_EPOCH, data: controllerEpochData(epoch), version: before.version },
+  ];
+  if (candidate.instead !== undefined) {
+    // Any other who took the office since has raised the epoch.
+    const there = await zooKeeper.exists(CONTROLLER);
+    if (there === undefined || there.czxid !== candidate.instead.czxid) return undefined;
+    operations.push({ kind: 'delete', path: CONTROLLER });
+  }
+  operations.push(
+    {
+      kind: 'create',
+      path: CONTROLLER,
+      data: controllerData(candidate, candidate.nowMs),
+      options: { ephemeral: true },
+    },
+    { kind: 'setData', path: COMMIT, data: commitData(epoch, -1) },
+  );
+  try {
+    const { zxid, results } = await zooKeeper.multi(operations);
+    const [raised, counted] = [results[0], results.at(-1)];
+    assert(raised?.kind === 'setData' && counted?.kind === 'setData', 'results are of the kind of their operations');
+    return new Office(zooKeeper, {
+      epoch,
+      czxid: zxid,
+      epochVersion: raised.stat.version,
+      commitVersion: counted.stat.version,
+    });
+  } catch (error) {
+    if (failedWith(error, 'BAD_VERSION', 'NODE_EXISTS', 'NO_NODE')) return undefined;
+    throw error;
+  }
+}
+
+/** What precedes the operations of a write. */
+const CONDITIONS = 2;
+
+/** One time in office. */
+export class Office {
+  readonly zooKeeper: ZooKeeper;
+  readonly epoch: LeaderEpoch;
+  /** Of our /controller. */
+  readonly czxid: number;
+  readonly #epochVersion: number;
+  #commitVersion: number;
+
+  constructor(
+    zooKeeper: ZooKeeper,
+    state: {
+      readonly epoch: LeaderEpoch;
+      readonly czxid: number;
+      readonly epochVersion: number;
+      readonly commitVersion: number;
+    },
+  ) {
+    this.zooKeeper = zooKeeper;
+    this.epoch = state.epoch;
+    this.czxid = state.czxid;
+    this.#epochVersion = state.epochVersion;
+    this.#commitVersion = state.commitVersion;
+  }
+
+  /** One write, all or nothing, after all that were begun before. Rejects with a ZooKeeperError. */
+  write(operations: readonly Operation[], offset: Offset): Promise<MultiReply> {
+    const version = this.#commitVersion++;
+    return this.zooKeeper.multi([
+      { kind: 'check', path: CONTROLLER_EPOCH, version: this.#epochVersion },
+      { kind: 'setData', path: COMMIT, data: commitData(this.epoch, offset), version },
+      ...operations,
+    ]);
+  }
+}
+
+/** Whether a write was refused for what it wanted to do, not for its conditions: the znodes are not what we think. */
+export function isContradiction(error: unknown): boolean {
+  if (!failedWith(error, 'NO_NODE', 'NODE_EXISTS', 'NOT_EMPTY', 'BAD_VERSION', 'NO_AUTH', 'BAD_ARGUMENTS'))
+    return false;
+  return error.failedOperation !== undefined && error.failedOperation >= CONDITIONS;
+}
