@@ -87,6 +87,14 @@ export class PartitionQueue {
     this.waiting.splice(place, 0, batch);
   }
 
+  /**
+   * Whether the first batch that was sent may have been written. Where that one was not, none behind it was: the broker
+   * takes sequences without gaps only.
+   */
+  get isUncertain(): boolean {
+    return this.waiting[0]?.uncertain === true;
+  }
+
   /** Whether a batch with an earlier sequence is still to be sent or to be answered. */
   hasEarlier(batch: PendingBatch): boolean {
     const earlier = (other: PendingBatch): boolean => precedes(other.baseSequence, batch.baseSequence);

@@ -31,6 +31,8 @@ export class PendingBatch {
   baseSequence = NO_SEQUENCE;
   /** Whether it was sent at least once, so that the broker may have it. */
   sent = false;
+  /** Whether an attempt ended without word that it was not written: under another identity it might be written again. */
+  uncertain = false;
   outcome: BatchOutcome | undefined;
   /** Records whose producer waits for no promise; their failure is told by `flush`. */
   unwatched = 0;

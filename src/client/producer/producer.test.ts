@@ -16,10 +16,18 @@ interface Scene {
   readonly producer: Producer;
 }
 
-async function withProducer(options: ProducerOptions, play: (scene: Scene) => Promise<void>, partitions = 1) {
+async function withProducer(
+  options: ProducerOptions,
+  play: (scene: Scene) => Promise<void>,
+  { partitions = 1, retryBackoffMs = 1 } = {},
+) {
   const broker = await ScriptedBroker.start();
   const log = new ScriptedLog(broker, partitions);
-  const cluster = new Cluster({ bootstrapServers: broker.address, retryBackoffMs: 1, retryBackoffMaxMs: 4 });
+  const cluster = new Cluster({
+    bootstrapServers: broker.address,
+    retryBackoffMs,
+    retryBackoffMaxMs: 4 * retryBackoffMs,
+  });
   const producer = new Producer(cluster, options);
   try {
     await play({ broker, log, producer });
@@ -93,7 +101,7 @@ test('an idempotent producer neither loses, repeats nor reorders whatever happen
           assert.equal(log.partitions[partition]![offset], String(index), `seed ${seed}`);
         });
       },
-      3,
+      { partitions: 3 },
     );
   }
 });
@@ -108,14 +116,32 @@ test('a producer without idempotence keeps the order and repeats only what may h
   });
 });
 
-test('goes on under a new id when the broker has forgotten the producer', () =>
+test('goes on in the next epoch of its id when the broker has forgotten the producer', () =>
   withProducer({ lingerMs: 0 }, async ({ producer, log, broker }) => {
     for (const value of numbers(5)) await producer.send({ topic: 'orders', value });
     log.forgetProducers();
     for (const value of numbers(5)) await producer.send({ topic: 'orders', value });
     assert.equal(log.partitions[0]!.length, 10);
-    assert.equal(broker.count('InitProducerId'), 2);
+    assert.equal(broker.count('InitProducerId'), 1);
   }));
+
+test('a batch that may have been written keeps its sequence, also when another partition leaves a gap meanwhile', () =>
+  withProducer(
+    { lingerMs: 0 },
+    async ({ producer, log }) => {
+      await producer.send({ topic: 'orders', partition: 0, value: 'first' });
+      log.mishap = () => 'lost after';
+      const uncertain = producer.send({ topic: 'orders', partition: 0, value: 'once' });
+      while (log.partitions[0]!.length < 2) await new Promise((resolve) => setImmediate(resolve));
+      log.mishap = () => 'none';
+      const late = producer.send({ topic: 'orders', partition: 1, value: 'refused', timestamp: 2 ** 60 });
+      await assert.rejects(late, failsWith('INVALID_TIMESTAMP'));
+      await producer.send({ topic: 'orders', partition: 1, value: 'second' });
+      await uncertain;
+      assert.deepEqual([log.partitions[0], log.partitions[1]], [['first', 'once'], ['second']]);
+    },
+    { partitions: 2, retryBackoffMs: 100 },
+  ));
 
 test('a batch that is refused fails alone, and the ones behind it arrive', () =>
   withProducer({ lingerMs: 0, batchBytes: 100 }, async ({ producer, log }) => {
@@ -223,7 +249,7 @@ test('no more than the allowed number of requests is under way to a broker', () 
       );
       assert.equal(most, 2);
     },
-    4,
+    { partitions: 4 },
   ));
 
 test('contradictory options are refused', () => {

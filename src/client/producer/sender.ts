@@ -3,8 +3,8 @@
  * something calls `poke`, and one `drain` at the end of the turn sends all that may leave.
  *
  * With an idempotent producer several batches of a partition are under way at once, each with its place in a sequence
- * that the broker checks. A batch that is lost for good leaves a gap there; then everything under way is waited for and
- * the producer goes on under a new id (`renew`).
+ * that the broker checks. A batch that is lost for good leaves a gap there; then everything that may have been written is
+ * tried until the broker says whether it was, and the producer goes on with the next epoch of its id (KIP-360).
  */
 import type { Timer } from '../../base/clock.ts';
 import { SluiceError } from '../../base/errors.ts';
@@ -35,6 +35,12 @@ import {
 /** Told of every batch that ends, so that its memory can be given back. */
 export type SettledListener = (batch: PendingBatch, outcome: BatchOutcome) => void;
 
+/** A queue whose next batch may leave, and what is known of its topic in this turn. */
+interface Ready {
+  readonly queue: PartitionQueue;
+  readonly topic: TopicView;
+}
+
 /** One broker to which batches go. */
 interface Lane {
   readonly leader: BrokerId;
@@ -50,6 +56,10 @@ const LANE_NAME = 'produce';
 const REQUEST_OVERHEAD_BYTES = 1024;
 /** How soon a socket that is full is looked at again. */
 const SOCKET_LOOK_MS = 2;
+/** Code of the failure of a request that did not leave. */
+const NEVER_SENT = 'CHANNEL_CLOSED';
+/** After this one comes another id. */
+const LAST_EPOCH = 2 ** 15 - 2;
 
 export class Sender {
   /** Batches that are handed in count as full while this is above zero. */
@@ -63,6 +73,8 @@ export class Sender {
   readonly #lookUps = new Set<string>();
   #identity: ProducerIdentity | undefined;
   #identityState: 'none' | 'asked' | 'valid' | 'spent' = 'none';
+  /** The broker does not accept the id any more, whatever the epoch. */
+  #needsNewId = false;
   #identityNotBeforeMs = 0;
   #poked = false;
   #wake: { readonly atMs: number; readonly timer: Timer } | undefined;
@@ -112,26 +124,27 @@ export class Sender {
     this.#expire(nowMs);
     if (this.#active.size === 0) return;
     let wakeAtMs = this.#nextExpiryMs();
-    if (this.#hasIdentity(nowMs)) {
-      const parcelled = new Map<Lane, PartitionQueue[]>();
-      for (const queue of this.#active) {
-        const readyAtMs = queue.readyAtMs(this.flushing > 0);
-        if (readyAtMs > nowMs) wakeAtMs = Math.min(wakeAtMs, readyAtMs);
-        else this.#address(queue, parcelled, nowMs);
-      }
-      for (const [lane, queues] of parcelled) this.#load(lane, queues);
-      for (const lane of this.#lanes.values())
-        if (lane.notBeforeMs > nowMs) wakeAtMs = Math.min(wakeAtMs, lane.notBeforeMs);
-    } else if (this.#identityNotBeforeMs > nowMs) {
-      wakeAtMs = Math.min(wakeAtMs, this.#identityNotBeforeMs);
+    const identified = this.#hasIdentity(nowMs);
+    const parcelled = new Map<Lane, Ready[]>();
+    for (const queue of this.#active) {
+      // A spent identity is good for one thing: to learn what became of what was sent under it.
+      if (!identified && !(this.#identityState === 'spent' && queue.isUncertain)) continue;
+      const readyAtMs = queue.readyAtMs(this.flushing > 0);
+      if (readyAtMs > nowMs) wakeAtMs = Math.min(wakeAtMs, readyAtMs);
+      else this.#address(queue, parcelled, nowMs);
     }
+    for (const [lane, ready] of parcelled) this.#load(lane, ready, identified);
+    for (const lane of this.#lanes.values())
+      if (lane.notBeforeMs > nowMs) wakeAtMs = Math.min(wakeAtMs, lane.notBeforeMs);
+    if (!identified && this.#identityNotBeforeMs > nowMs) wakeAtMs = Math.min(wakeAtMs, this.#identityNotBeforeMs);
     this.#wakeAt(wakeAtMs);
   }
 
   /** Finds the lane of a queue that is ready; where the leader is unknown or not connected, sets that in motion. */
-  #address(queue: PartitionQueue, parcelled: Map<Lane, PartitionQueue[]>, nowMs: number): void {
-    const leader = this.#cluster.knownTopic(queue.topic)?.partitions[queue.partition]?.leader ?? -1;
-    if (leader < 0) {
+  #address(queue: PartitionQueue, parcelled: Map<Lane, Ready[]>, nowMs: number): void {
+    const topic = this.#cluster.knownTopic(queue.topic);
+    const leader = topic?.partitions[queue.partition]?.leader ?? -1;
+    if (topic === undefined || leader < 0) {
       this.#lookUp(queue);
       return;
     }
@@ -140,25 +153,26 @@ export class Sender {
       lane = { leader, connection: undefined, opening: false, requests: 0, notBeforeMs: 0, failures: 0 };
       this.#lanes.set(leader, lane);
     }
-    const queues = parcelled.get(lane);
+    const ready = parcelled.get(lane);
     if (lane.connection?.usable !== true) this.#open(lane, nowMs);
-    else if (queues === undefined) parcelled.set(lane, [queue]);
-    else queues.push(queue);
+    else if (ready === undefined) parcelled.set(lane, [{ queue, topic }]);
+    else ready.push({ queue, topic });
   }
 
   /** Fills requests for one broker until nothing is left or enough are under way. */
-  #load(lane: Lane, queues: readonly PartitionQueue[]): void {
-    let left = queues;
+  #load(lane: Lane, ready: readonly Ready[], identified: boolean): void {
+    let left = ready;
     while (left.length > 0 && this.#hasRoom(lane)) {
       const parcels: Parcel[] = [];
-      const postponed: PartitionQueue[] = [];
+      const postponed: Ready[] = [];
       let bytes = REQUEST_OVERHEAD_BYTES;
-      for (const queue of left) {
+      for (const each of left) {
+        const { queue } = each;
         if (parcels.length > 0 && bytes + queue.waiting[0]!.bytes > this.#options.maxRequestBytes) {
-          postponed.push(queue);
+          postponed.push(each);
           continue;
         }
-        const parcel = this.#pack(queue);
+        const parcel = this.#pack(each);
         bytes += parcel.bytes.length;
         parcels.push(parcel);
         // Who was served goes to the end, so that a busy partition does not starve the others.
@@ -166,7 +180,8 @@ export class Sender {
         this.#active.add(queue);
       }
       this.#dispatch(lane, parcels);
-      for (const { queue } of parcels) if (queue.readyAtMs(this.flushing > 0) <= this.#nowMs) postponed.push(queue);
+      if (identified)
+        postponed.push(...parcels.filter(({ queue }) => queue.readyAtMs(this.flushing > 0) <= this.#nowMs));
       left = postponed;
     }
   }
@@ -179,13 +194,13 @@ export class Sender {
     return false;
   }
 
-  #pack(queue: PartitionQueue): Parcel {
+  #pack({ queue, topic }: Ready): Parcel {
     const batch = queue.take();
     const bytes = batch.finish({ codec: this.#options.codec, level: this.#options.compressionLevel });
     if (this.#identity !== undefined && batch.baseSequence === NO_SEQUENCE) {
       batch.stamp(this.#identity, queue.takeSequence(batch.count));
     }
-    return { queue, batch, bytes, topic: this.#cluster.knownTopic(queue.topic)! };
+    return { queue, batch, bytes, topic };
   }
 
   /** Sends in this turn, so that requests leave in the order in which sequences were given out. */
@@ -223,6 +238,7 @@ export class Sender {
     const failure = asSluiceError(error);
     for (const parcel of parcels) {
       this.#cluster.forgetTopic(parcel.queue.topic);
+      if (failure.code !== NEVER_SENT) parcel.batch.uncertain = true;
       if (mayRetry(failure)) this.#sendAgain(parcel);
       else this.#giveUp(parcel, failure);
     }
@@ -251,9 +267,15 @@ export class Sender {
       this.#acknowledge(parcel, -1, -1);
     } else if (this.#identity !== undefined && isSequenceFault(code)) {
       // Behind a batch that failed this is only its echo; in front it means that the broker's memory and ours differ.
-      if (code !== ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER || !queue.hasEarlier(batch)) this.#identityState = 'spent';
+      if (code !== ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER || !queue.hasEarlier(batch)) {
+        this.#identityState = 'spent';
+        batch.uncertain = false;
+      }
+      if (code !== ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER) this.#needsNewId = true;
       this.#sendAgain(parcel);
     } else if (isRetriable(code)) {
+      // A leader that was deposed, or waited for replicas in vain, had written it; what becomes of that is open.
+      if (code !== ErrorCode.NOT_ENOUGH_REPLICAS) batch.uncertain = true;
       if (!isShortOfReplicas(code)) this.#cluster.forgetTopic(queue.topic);
       this.#sendAgain(parcel);
     } else {
@@ -316,7 +338,12 @@ export class Sender {
   #hasIdentity(nowMs: number): boolean {
     if (!this.#options.idempotent || this.#identityState === 'valid') return true;
     if (this.#identityState === 'asked' || this.#identityNotBeforeMs > nowMs) return false;
-    for (const queue of this.#active) if (queue.inFlight.size > 0) return false;
+    for (const queue of this.#active) if (queue.inFlight.size > 0 || queue.isUncertain) return false;
+    const known = this.#identity;
+    if (known !== undefined && !this.#needsNewId && known.epoch < LAST_EPOCH) {
+      this.#renew({ id: known.id, epoch: known.epoch + 1 });
+      return true;
+    }
     this.#identityState = 'asked';
     requestIdentity(this.#cluster).then(
       (identity) => {
@@ -333,10 +360,11 @@ export class Sender {
     return false;
   }
 
-  /** Goes on under a new id: nothing is under way now, and all that waits is numbered from 0. */
+  /** Goes on under another identity: nothing is under way now, and all that waits is numbered from 0. */
   #renew(identity: ProducerIdentity): void {
     this.#identity = identity;
     this.#identityState = 'valid';
+    this.#needsNewId = false;
     this.onRenewed?.();
     for (const queue of this.#active) {
       for (const batch of queue.waiting) {
