@@ -16,9 +16,9 @@ export class InvariantViolation extends Error {
   }
 }
 
-/** What is known of one broker's replica, in one life of the broker. */
+/** What is known of one broker's replica, from its opening until it is closed or given away. */
 interface SeenReplica {
-  readonly start: number;
+  readonly partition: Partition;
   highWatermark: number;
   leaderEpoch: number;
   partitionEpoch: number;
@@ -151,10 +151,10 @@ export class ClusterInvariants {
 
   #replicaOf(seen: SeenPartition, host: SimulatedHost, partition: Partition): SeenReplica {
     let replica = seen.replicas.get(host.brokerId);
-    if (replica?.start !== host.starts) {
+    if (replica?.partition !== partition) {
       const { leaderEpoch = -1, partitionEpoch = -1 } = replica ?? {};
       replica = {
-        start: host.starts,
+        partition,
         highWatermark: partition.highWatermark,
         leaderEpoch,
         partitionEpoch,
@@ -179,7 +179,8 @@ export class ClusterInvariants {
       replica.leaderEpoch = leaderEpoch;
       replica.partitionEpoch = partitionEpoch;
     }
-    if (!partition.isLeader) return;
+    // Before it serves nobody can write to it.
+    if (!partition.isLeader || !host.serves) return;
     const self = `${host.name} (start ${host.starts})`;
     const known = seen.leaders.get(leaderEpoch);
     if (known === undefined) {
@@ -224,7 +225,7 @@ export class ClusterInvariants {
   #verify(host: SimulatedHost, seen: SeenPartition, replica: SeenReplica, partition: Partition): void {
     const { committed } = seen;
     const { log } = partition;
-    const isComplete = partition.isLeader && partition.state.leaderEpoch >= committed.leaderEpoch;
+    const isComplete = partition.isLeader && host.serves && partition.state.leaderEpoch >= committed.leaderEpoch;
     const upTo = isComplete ? committed.endOffset : Math.min(partition.highWatermark, committed.endOffset);
     if (replica.verifiedEnd > log.endOffset) {
       this.#fail(host, `${seen.name} was cut to ${log.endOffset}, committed was ${replica.verifiedEnd}`);

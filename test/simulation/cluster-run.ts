@@ -32,6 +32,7 @@ export class ClusterRun {
   faults = 0;
   /** The broker that lost what it had not synced, and has not yet caught up. */
   lossy: SimulatedHost | undefined;
+  readonly #losses = new Map<SimulatedHost, number>();
   readonly #supervision: Random;
   readonly #restarting = new Set<SimulatedHost>();
   readonly #full = new Set<SimulatedHost>();
@@ -57,7 +58,12 @@ export class ClusterRun {
     if (complaint !== undefined && !this.#full.has(world.hosts.find(({ name }) => name === complaint.host)!)) {
       throw new InvariantViolation(`${complaint.host}: ${complaint.text}`);
     }
-    for (const host of world.hosts) if (!host.isUp) this.#supervise(host);
+    for (const host of world.hosts) {
+      if (host.isUp) continue;
+      if (host.losses !== (this.#losses.get(host) ?? 0)) this.lossy = host;
+      this.#losses.set(host, host.losses);
+      this.#supervise(host);
+    }
     if (this.lossy?.serves === true && this.#isBackInSync(this.lossy)) this.lossy = undefined;
   }
 

@@ -95,7 +95,6 @@ const ACTIONS = {
   losePower: (run, random) => {
     const host = run.pick(random, (each) => each.isUp);
     if (host === undefined || !run.mayLose(host)) return undefined;
-    run.lossy = host;
     host.losePower();
     run.restartLater(host, downMs(random));
     return `${host.name} loses power`;
@@ -103,8 +102,8 @@ const ACTIONS = {
   losePowerWhileWriting: (run, random) => {
     const host = run.pick(random, (each) => each.serves);
     if (host === undefined || !run.mayLose(host)) return undefined;
-    run.lossy = host;
     host.losePowerWithin(1 + random.below(40));
+    run.later(LONGEST_PAUSE_MS / 2, () => host.keepPower());
     return `${host.name} is about to lose power`;
   },
   stop: (run, random) => {

@@ -47,6 +47,8 @@ export class SimulatedHost {
   failure: Error | undefined;
   /** How often a broker was started here. */
   starts = 0;
+  /** How often the power failed. */
+  losses = 0;
   /** The clock on the wall of this machine against the others'. */
   wallAheadMs = 0;
 
@@ -159,6 +161,7 @@ export class SimulatedHost {
 
   /** Gone without a word to anybody, and without what was not synced. */
   losePower(): void {
+    this.losses++;
     this.#process?.die();
     this.#dependencies.network.unplug(this.name);
     this.disk.abandon();
@@ -183,6 +186,11 @@ export class SimulatedHost {
   /** The power fails during one of the next so many changes of the disk. */
   losePowerWithin(operations: number): void {
     this.disk.crashAt = this.disk.operations + 1 + this.#random.below(operations);
+  }
+
+  /** It did not fail. */
+  keepPower(): void {
+    if (this.isUp) this.disk.crashAt = Number.POSITIVE_INFINITY;
   }
 
   /** After each turn: a disk that died ends the host, and what waits for the disk gets it in time. */
