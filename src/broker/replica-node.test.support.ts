@@ -141,6 +141,7 @@ export class ReplicaNode {
       logs: this.logs,
       replicas: this.replication.replicas,
       fetchSessions: this.sessions,
+      servingGate: { isOpen: true },
     } as unknown as BrokerServices;
     for (const create of [handleProduce, handleFetch, handleListOffsets]) {
       const made = create(services);
