@@ -47,6 +47,8 @@ export interface WorldOptions {
   readonly overrides?: Readonly<Record<string, string>>;
   /** How long a message travels, at most. */
   readonly delayMs?: number;
+  /** What waits for a disk waits for the end of a step, and longer while the disk is in `heldDisks`. */
+  readonly holdsDisks?: boolean;
 }
 
 export class ReplicaWorld {
@@ -56,6 +58,7 @@ export class ReplicaWorld {
   readonly nodes = new Map<BrokerId, ReplicaNode>();
   readonly disks = new Map<BrokerId, SimulatedDisk>();
   readonly racks = new Map<BrokerId, string>();
+  readonly heldDisks = new Set<BrokerId>();
   readonly brokerIds: readonly BrokerId[];
   delayMs: number;
   readonly #overrides: Readonly<Record<string, string>>;
@@ -71,7 +74,10 @@ export class ReplicaWorld {
     this.delayMs = options.delayMs ?? 2;
     this.#overrides = { ...OVERRIDES, ...options.overrides };
     this.brokerIds = Array.from({ length: options.brokers ?? 3 }, (_, index) => index + 1);
-    for (const id of this.brokerIds) this.disks.set(id, new SimulatedDisk({ random: seededRandom(seed * 31 + id) }));
+    const { holdsDisks: holdsAsync = false } = options;
+    for (const id of this.brokerIds) {
+      this.disks.set(id, new SimulatedDisk({ random: seededRandom(seed * 31 + id), holdsAsync }));
+    }
     this.controller.onCommit = () => this.#tellMetadata();
   }
 
@@ -254,7 +260,13 @@ export class ReplicaWorld {
   async settle(): Promise<void> {
     for (let quiet = 0; quiet < 3; ) {
       await new Promise(setImmediate);
-      quiet = this.clock.endTurn() ? 0 : quiet + 1;
+      let busy = this.clock.endTurn();
+      for (const [id, disk] of this.disks) {
+        if (this.heldDisks.has(id) || disk.waiting === 0) continue;
+        disk.letGo();
+        busy = true;
+      }
+      quiet = busy ? 0 : quiet + 1;
     }
     if (this.failures.length > 0) throw this.failures[0];
   }

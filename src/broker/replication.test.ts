@@ -221,10 +221,34 @@ describe('a follower', () => {
   });
 
   it('waits with the next fetch until what came is durable, where the topic asks for that', async () => {
-    const world = await ReplicaWorld.create({ configs: { 'flush.messages': 1 } });
-    const told = await world.finish(world.produce(1, ['a']));
-    assert.equal(told.errorCode, ErrorCode.NONE);
+    const world = await ReplicaWorld.create({ configs: { 'flush.messages': 1 }, holdsDisks: true });
+    world.heldDisks.add(2);
+    const waiting = world.produce(1, ['a'], { timeoutMs: 10_000 });
+    await world.run(1000);
+    assert.equal(world.log(2).endOffset, 1);
+    assert.equal(world.partition(1).highWatermark, 0, 'it is not safe at the follower yet');
+    world.heldDisks.clear();
+    assert.equal((await world.finish(waiting)).errorCode, ErrorCode.NONE);
     for (const id of world.brokerIds) assert.equal(world.log(id).recoveryPoint, 1, `broker ${id}`);
+  });
+
+  it('keeps on its way back what is committed above the high watermark that it knows of', async () => {
+    const world = await ReplicaWorld.create();
+    await world.finish(world.produce(1, ['a']));
+    assert.equal(world.partition(2).highWatermark, 0);
+    cutAmongBrokers(world, 2);
+    world.controller.elect(TOPIC_ID, 0, 2);
+    await world.run(50);
+    await world.finish(world.produce(2, ['x'], { acks: 1 }));
+    world.controller.elect(TOPIC_ID, 0, 1);
+    await world.run(50);
+    assert.equal(world.partition(2).highWatermark, 0);
+    world.delayMs = 50;
+    world.heal();
+    await world.until(() => {
+      assert.equal(values(world, 2)[0], 'a');
+      return values(world, 2).length === 1;
+    }, 'what the others never had is cut');
   });
 
   it('drops a partition that was assigned to others, with its log', async () => {
@@ -281,6 +305,7 @@ describe('a new leader', () => {
     cutAmongBrokers(world, 2);
     world.controller.elect(TOPIC_ID, 0, 2);
     await world.run(50);
+    assert.deepEqual(world.log(2).endOffsetForEpoch(1), { epoch: 1, endOffset: 1 }, 'its epoch begins at its end');
     const partition = world.partition(2);
     assert.equal(
       await partition.offsetFor(ListOffsetsTimestamp.latest, 'read_uncommitted'),

@@ -30,13 +30,12 @@ function beginsBeforeEmptyLog(log: Log, fetched: Buffer): boolean {
 }
 
 /**
- * Cuts the log to where it may still agree with its leader's. Where this log does not know the leader's epoch, that is the
- * end of the last one before it, and the next fetch finds out whether that was enough.
+ * Cuts the log to where it may still agree with its leader's: where the leader's epoch ends there, or here if that comes
+ * first. Where this log does not know that epoch, the next fetch finds out whether it was enough.
  */
 export function truncateDiverged(log: Log, leader: EpochEnd): Offset {
   const ours = leader.epoch < 0 ? UNKNOWN : log.endOffsetForEpoch(leader.epoch);
-  let end = leader.endOffset;
-  if (ours.epoch >= 0) end = ours.epoch === leader.epoch ? Math.min(end, ours.endOffset) : ours.endOffset;
+  const end = ours.epoch < 0 ? leader.endOffset : Math.min(leader.endOffset, ours.endOffset);
   log.truncateTo(Math.min(end, log.endOffset));
   return log.endOffset;
 }
