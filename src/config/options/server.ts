@@ -1,5 +1,5 @@
 /** Options of the node itself: who it is, what it may do, its metadata stream and its limits. */
-import { bool, className, INT_MAX, int, list, long, string } from '../option.ts';
+import { bool, className, INT_MAX, int, list, long, password, string } from '../option.ts';
 
 export const serverOptions = {
   'node.id': int({ default: 1, min: 0 }, 'Number of this node, unique in the cluster.'),
@@ -107,25 +107,20 @@ export const serverOptions = {
   ),
 
   'zookeeper.connect': string(
-    { default: null, inert: 'later' },
+    { default: null },
     'ZooKeeper servers as host:port,host:port/path; given, the cluster is held together by ZooKeeper.',
   ),
-  'zookeeper.session.timeout.ms': int(
-    { default: 18000, min: 1, inert: 'later' },
-    'How long ZooKeeper waits for a silent broker.',
-  ),
+  'zookeeper.session.timeout.ms': int({ default: 18000, min: 1 }, 'How long ZooKeeper waits for a silent broker.'),
   'zookeeper.connection.timeout.ms': int(
-    { default: null, inert: 'later', fallbacks: [{ option: 'zookeeper.session.timeout.ms', times: 1 }] },
+    { default: null, fallbacks: [{ option: 'zookeeper.session.timeout.ms', times: 1 }] },
     'Longest wait for a connection to ZooKeeper.',
   ),
-  'zookeeper.max.in.flight.requests': int(
-    { default: 10, min: 1, inert: 'later' },
-    'Unanswered requests to ZooKeeper at a time.',
-  ),
+  'zookeeper.max.in.flight.requests': int({ default: 10, min: 1 }, 'Unanswered requests to ZooKeeper at a time.'),
   'zookeeper.set.acl': bool(
-    { default: false, inert: 'later' },
-    'Whether znodes are written so that only brokers may change them.',
+    { default: false },
+    'Whether znodes are written so that only brokers may change them; needs sluice.zookeeper.credentials.',
   ),
+  'sluice.zookeeper.credentials': password({}, 'Who the brokers are to ZooKeeper: user:password of its digest scheme.'),
 
   'controller.listener.names': list(
     { default: '', mayBeEmpty: true },

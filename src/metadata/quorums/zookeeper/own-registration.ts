@@ -74,7 +74,13 @@ export class OwnRegistration {
     const wanted = this.#wanted;
     if (wanted === undefined || wanted.session === session) return true;
     const { clock, logger } = this.#dependencies;
-    const { registration, deadlineMs } = wanted;
+    const { deadlineMs } = wanted;
+    // A process that goes on has lost nothing of what its epoch before had.
+    const previousBrokerEpoch = this.#brokerEpoch < 0 ? wanted.registration.previousBrokerEpoch : this.#brokerEpoch;
+    const registration = {
+      ...wanted.registration,
+      ...(previousBrokerEpoch === undefined ? {} : { previousBrokerEpoch }),
+    };
     const brokerEpoch = await tryToRegister(session, registration, { ...attempt, nowMs: clock.wallMs() });
     if (brokerEpoch === undefined) {
       if (clock.monotonicMs() < deadlineMs) return false;

@@ -176,7 +176,6 @@ export class QuorumNode {
     this.quorum = new ZooKeeperQuorum(
       {
         brokerId: id,
-        identity,
         interBrokerListener: 'INTERNAL',
         connect: world.connect,
         sessionTimeoutMs: SESSION_MS,
@@ -194,7 +193,7 @@ export class QuorumNode {
       },
     );
     this.quorum.onRole((active) => this.roles.push(active));
-    this.started = this.quorum.clusterId(clusterId).then(() => this.quorum.start());
+    this.started = this.quorum.clusterId(clusterId).then(() => this.quorum.start(identity));
     this.started.then(
       () => this.#register(identity),
       () => undefined,

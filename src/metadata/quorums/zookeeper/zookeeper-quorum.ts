@@ -40,11 +40,6 @@ import { brokerIdPath, readRegistration } from './store/znodes.ts';
 
 export interface ZooKeeperQuorumOptions {
   readonly brokerId: BrokerId;
-  /**
-   * What only this broker's own lives share, best the id of a directory that is locked while it lives: a restart need not
-   * wait until ZooKeeper has forgotten the life before.
-   */
-  readonly identity?: string;
   /** The listener by which brokers reach each other. */
   readonly interBrokerListener: string;
   /** zookeeper.connect, .session.timeout.ms, .connection.timeout.ms, .max.in.flight.requests, .set.acl. */
@@ -113,6 +108,8 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
   #preparedIn: ZooKeeper | undefined;
   #hasJoined = false;
   #knownClusterId: string | undefined;
+  #identity: string | undefined;
+  #started = false;
   #image: MetadataImage = emptyImage('');
   #hasImage = false;
   #controller: KnownController | undefined;
@@ -176,8 +173,16 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
     return this.#joined.promise;
   }
 
-  async start(): Promise<void> {
+  /**
+   * Takes part in the election of the controller from now on. `identity` is what only this broker's own lives share, best the
+   * id of a directory that is locked while it lives: a restart then need not wait until ZooKeeper has forgotten the life
+   * before.
+   */
+  async start(identity?: string): Promise<void> {
     await this.clusterId(this.#knownClusterId);
+    this.#identity = identity;
+    this.#started = true;
+    this.#wake();
     await this.#firstImage.promise;
   }
 
@@ -328,7 +333,7 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
       if (this.#preparedIn !== session) await this.#prepare(session);
       const attempt = { pastSessions: this.#pastSessions, watcher: this.#wake };
       const registered = await this.#registration.keep(session, attempt);
-      const settled = await this.#settleOffice(session);
+      const settled = !this.#started || (await this.#settleOffice(session));
       if (registered && settled) {
         this.#retries = 0;
         return undefined;
@@ -392,15 +397,16 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
   /** What an earlier session of this broker, in this life or one before, has left. */
   #isOwn(session: ZooKeeper, { owner, brokerId, identity }: Holder): boolean {
     if (owner === session.sessionId || this.#pastSessions.has(owner)) return true;
-    return brokerId === this.#options.brokerId && identity !== undefined && identity === this.#options.identity;
+    return brokerId === this.#options.brokerId && identity !== undefined && identity === this.#identity;
   }
 
   /** Takes the office, loads what the znodes hold, finishes what was begun, and opens. */
   async #begin(session: ZooKeeper, instead: Holder | undefined): Promise<boolean> {
     const { clock, logger, random } = this.#dependencies;
-    const { brokerId, identity, limits = DEFAULT_LIMITS } = this.#options;
+    const { brokerId, limits = DEFAULT_LIMITS } = this.#options;
     this.#suspectedCzxid = undefined;
-    const office = await takeOffice(session, { brokerId, identity, instead, nowMs: clock.wallMs() });
+    const candidate = { brokerId, identity: this.#identity };
+    const office = await takeOffice(session, { ...candidate, instead, nowMs: clock.wallMs() });
     if (office === undefined) return false;
     this.#office = office;
     const { clusterId } = this.#image;
@@ -453,7 +459,6 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
     this.#liveBrokers?.stop();
     this.#liveBrokers = undefined;
     this.#lastSeen = undefined;
-    this.#watchListeners.clear();
     this.stream.close();
     this.#dependencies.logger.warn('this node is no longer the active controller', { reason: why });
     const wasActive = this.#toldActive;

@@ -299,7 +299,7 @@ const PROTOCOL_NAMES = new Map(Object.entries(SECURITY_PROTOCOL_IDS).map(([name,
 
 /** The registration of a living broker (version 5), with its incarnation, directories and cluster besides. */
 export function registrationData(registration: BrokerRegistration, nowMs: number): Buffer {
-  const { endpoints, rack, features = [], incarnationId, logDirs, clusterId } = registration;
+  const { endpoints, rack, features = [], incarnationId, logDirs, clusterId, previousBrokerEpoch } = registration;
   const plain = endpoints.find(({ securityProtocol }) => securityProtocol === SECURITY_PROTOCOL_IDS.PLAINTEXT);
   return json({
     features: Object.fromEntries(
@@ -321,6 +321,7 @@ export function registrationData(registration: BrokerRegistration, nowMs: number
     incarnation_id: incarnationId,
     log_dirs: logDirs,
     cluster_id: clusterId,
+    ...(previousBrokerEpoch === undefined ? {} : { previous_broker_epoch: previousBrokerEpoch }),
   });
 }
 
@@ -341,6 +342,7 @@ export function readRegistration(brokerId: BrokerId, data: Buffer): BrokerRegist
       minSupportedVersion: features.object(name).number('min_version'),
       maxSupportedVersion: features.object(name).number('max_version'),
     })),
+    ...(fields.has('previous_broker_epoch') ? { previousBrokerEpoch: fields.number('previous_broker_epoch') } : {}),
     unfenced: true,
   };
 }
