@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ErrorCode } from '../protocol/error-codes.ts';
 import { buildBatch } from '../records/builder.ts';
+import { untilDeleted } from '../replication/delayed-operations.ts';
 import { ListOffsetsTimestamp } from '../replication/reading.ts';
 import { CONTROLLER, ReplicaWorld, recordsOf, TOPIC, TOPIC_ID } from './replica-world.test.support.ts';
 
@@ -186,6 +187,22 @@ describe('a follower', () => {
     await world.finish(world.produce(1, ['a', 'b', 'c']));
     world.partition(1).deleteRecordsBefore(2);
     await world.until(() => world.log(2).startOffset === 2 && world.log(3).startOffset === 2, 'followers hear of it');
+  });
+
+  it('is waited for where records are deleted, unless its broker is down', async () => {
+    const world = await ReplicaWorld.create();
+    await world.finish(world.produce(1, ['a', 'b', 'c']));
+    await world.run(600);
+    const partition = world.partition(1);
+    cutAmongBrokers(world, 3);
+    assert.equal(partition.deleteRecordsBefore(2).startOffset, 2);
+    const { clock } = world;
+    assert.equal(await world.finish(untilDeleted(partition, 2, 1500, { clock })), ErrorCode.REQUEST_TIMED_OUT);
+    assert.equal(partition.lowWatermark, 0);
+    const waiting = untilDeleted(partition, 2, 20_000, { clock });
+    world.controller.fence(3);
+    assert.equal(await world.finish(waiting), ErrorCode.NONE);
+    assert.equal(partition.lowWatermark, 2);
   });
 
   it('takes a leader that lost records in an unclean election for what it is', async () => {

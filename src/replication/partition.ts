@@ -65,6 +65,8 @@ export class Partition {
   #state: PartitionState;
   #leadership: Leadership | undefined;
   #commitWaits: CommitWaits | undefined;
+  /** Who waits until followers have let go of deleted records, too. */
+  #deletionWaits: CommitWaits | undefined;
   #minInSyncReplicas: number;
   throttle: PartitionThrottle;
   /** The partition has left this broker. */
@@ -168,8 +170,9 @@ export class Partition {
     this.#state = state;
     this.#leadership?.end();
     this.#leadership = undefined;
-    this.#commitWaits?.failAll(told);
+    for (const waits of [this.#commitWaits, this.#deletionWaits]) waits?.failAll(told);
     this.#commitWaits = undefined;
+    this.#deletionWaits = undefined;
   }
 
   setMinInSyncReplicas(count: number): void {
@@ -232,6 +235,7 @@ export class Partition {
 
   stopAwaiting(wait: CommitWait): void {
     this.#commitWaits?.remove(wait);
+    this.#deletionWaits?.remove(wait);
   }
 
   /** Moves the high watermark to where the in-sync replicas are, never back, and not while they are too few (KIP-966). */
@@ -256,6 +260,7 @@ export class Partition {
     if (leadership === undefined || leadership.followers.length === 0 || this.log.failure !== undefined) return;
     leadership.shrinkIfLagging(this.log);
     this.#advance();
+    this.#deletionWaits?.reached(this.lowWatermark, ErrorCode.NONE);
   }
 
   /** What the leader told a follower: up to where all is committed, and where its log starts. */
@@ -346,6 +351,7 @@ export class Partition {
     const before = progress.endOffset;
     if (!leadership.noteFetch(progress, follower, this.log)) return false;
     if (progress.endOffset !== before) this.#advance();
+    this.#deletionWaits?.reached(this.lowWatermark, ErrorCode.NONE);
     return true;
   }
 
@@ -384,7 +390,10 @@ export class Partition {
     return isolation === 'read_committed' ? this.lastStableOffset : this.highWatermark;
   }
 
-  /** Moves the start of the log up to `offset` (DeleteRecords); -1 stands for the high watermark. Returns the new start. */
+  /**
+   * Moves the start of the log up to `offset` (DeleteRecords); -1 stands for the high watermark. Returns the new start;
+   * `awaitDeletion` tells when no replica has the records any more.
+   */
   deleteRecordsBefore(offset: Offset): { readonly errorCode: ErrorCode; readonly startOffset: Offset } {
     if (!this.isLeader) return { errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER, startOffset: -1 };
     if (this.log.config.compactPolicy && !this.log.config.deletePolicy) {
@@ -396,6 +405,25 @@ export class Partition {
     }
     const errorCode = this.log.advanceStartOffset(target);
     return { errorCode, startOffset: errorCode === ErrorCode.NONE ? this.log.startOffset : -1 };
+  }
+
+  /** First offset that any replica on a running broker still has, as far as the leader knows. */
+  get lowWatermark(): Offset {
+    let lowest = this.log.startOffset;
+    for (const { brokerId, startOffset } of this.#leadership?.followers ?? []) {
+      if (startOffset < lowest && this.#environment.brokers.isActive(brokerId)) lowest = startOffset;
+    }
+    return lowest;
+  }
+
+  /** Settles `wait` once the low watermark has come to its offset; in this turn where it has. */
+  awaitDeletion(wait: CommitWait): void {
+    if (this.#leadership === undefined || this.lowWatermark >= wait.requiredOffset) {
+      wait.settle(this.#leadership === undefined ? ErrorCode.NOT_LEADER_OR_FOLLOWER : ErrorCode.NONE);
+      return;
+    }
+    this.#deletionWaits ??= new CommitWaits();
+    this.#deletionWaits.add(wait);
   }
 
   /**

@@ -7,7 +7,7 @@ import { isInternalTopic } from '../../controller/topic-names.ts';
 import { type ProduceRequest, type ProduceResponse, produce } from '../../protocol/apis/produce.ts';
 import { type ErrorCode as Code, ErrorCode, errorMessage } from '../../protocol/error-codes.ts';
 import * as batch from '../../records/batch.ts';
-import { untilCommitted } from '../../replication/delayed-produce.ts';
+import { untilCommitted } from '../../replication/delayed-operations.ts';
 import type { Partition } from '../../replication/partition.ts';
 import type { Appended, AppendOutcome, AppendRefused } from '../../storage/log-append.ts';
 import { CLOSE, handler, NO_REPLY } from '../handler.ts';

@@ -1,4 +1,4 @@
-/** A Produce with acks=all that waits for replicas: completed by the partitions that it wrote to, or by its time. */
+/** Requests that wait for replicas: completed by the partitions that they concern, or by their time. */
 import type { Clock } from '../base/clock.ts';
 import type { Offset } from '../base/units.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
@@ -41,5 +41,28 @@ export function untilCommitted(
       resolve(outcomes);
     });
     for (let index = 0; index < waits.length; index++) awaited[index]!.partition.awaitCommit(waits[index]!);
+  });
+}
+
+/** Resolves with NONE once no running replica has records below `offset`, REQUEST_TIMED_OUT where that takes too long. */
+export function untilDeleted(
+  partition: Partition,
+  offset: Offset,
+  timeoutMs: number,
+  { clock }: { readonly clock: Clock },
+): Promise<ErrorCode> {
+  return new Promise((resolve) => {
+    const wait: CommitWait = {
+      requiredOffset: offset,
+      settle: (errorCode) => {
+        timer.cancel();
+        resolve(errorCode);
+      },
+    };
+    const timer = clock.after(timeoutMs, () => {
+      partition.stopAwaiting(wait);
+      resolve(ErrorCode.REQUEST_TIMED_OUT);
+    });
+    partition.awaitDeletion(wait);
   });
 }
