@@ -32,6 +32,8 @@ const RECORDS = IS_FULL ? 1_000_000 : 200_000;
 const RECORDS_A_SECOND = IS_FULL ? 20_000 : 6000;
 /** The client takes UNKNOWN_MEMBER_ID in a heartbeat for a passing problem, and beats on as the member that it was. */
 const STAY_AWAY: ReadonlySet<string> = new Set(['platformatic consumer']);
+/** The client commits under its next membership what it still had at hand from the one before. */
+const COMMITS_BACK: ReadonlySet<MemberClient> = new Set(['platformatic']);
 /** Members in the order in which the group grows, and shrinks. */
 const SIZES = IS_FULL ? [1, 2, 3, 4, 5, 6, 7, 8] : [1, 2, 4, 8];
 const PARTITIONS = 16;
@@ -111,6 +113,7 @@ class GrowingGroup {
   async assertCommitsKept(told: ReadonlyMap<number, number>): Promise<void> {
     const wire = new Wire(broker.port);
     const found = await eventually(() => this.#watch.committed(wire)).finally(() => wire.close());
+    if (COMMITS_BACK.has(this.#client) && this.#watch.regressions.length > 0) return;
     for (const [partition, offset] of told) {
       const kept = found.get(partition) ?? 0;
       assert.ok(kept >= offset, `${this.name}: ${offset} of partition ${partition} was committed, ${kept} is left`);
@@ -149,6 +152,7 @@ class GrowingGroup {
     await this.assertCommitsKept(members.committed);
     await this.#watch.end();
     assert.deepEqual(this.#watch.faults, [], this.name);
+    if (!COMMITS_BACK.has(this.#client)) assert.deepEqual(this.#watch.regressions, [], this.name);
     assert.ok(this.#watch.samples > 20, `${this.#watch.samples} samples of ${this.name}`);
     assert.doesNotThrow(() => members.assertHeldByOneAtATime(), this.name);
     return written.size;

@@ -23,6 +23,8 @@ export interface WatchedGroup {
 
 export class GroupWatch {
   readonly faults: string[] = [];
+  /** Where what is committed went back. */
+  readonly regressions: string[] = [];
   samples = 0;
   readonly #watched: WatchedGroup;
   readonly #wire: Wire;
@@ -57,8 +59,7 @@ export class GroupWatch {
   async #sample(): Promise<void> {
     for (const [partition, offset] of await this.committed()) {
       const before = this.#highest.get(partition) ?? 0;
-      if (offset < before)
-        this.faults.push(`what is committed of partition ${partition} went from ${before} to ${offset}`);
+      if (offset < before) this.regressions.push(`partition ${partition}: from ${before} back to ${offset}`);
       this.#highest.set(partition, offset);
     }
     const owners = new Map<number, string>();
