@@ -138,10 +138,10 @@ test('secrets are never shown', () => {
 });
 
 test('options without effect are named, with the reason', () => {
-  const config = loadBrokerConfig(file('num.io.threads=4\nnum.partitions=2\nreplica.lag.time.max.ms=600'));
+  const config = loadBrokerConfig(file('num.io.threads=4\nnum.partitions=2\nquota.window.num=5'));
   assert.deepEqual(config.inertGiven(), [
     { name: 'num.io.threads', inert: 'never' },
-    { name: 'replica.lag.time.max.ms', inert: 'later' },
+    { name: 'quota.window.num', inert: 'later' },
   ]);
 });
 

@@ -39,13 +39,13 @@ export const topicOptions = {
   'flush.messages': long({ default: LONG_MAX, min: 1 }, 'Records after which a partition is synced to disk.'),
   'flush.ms': long({ default: LONG_MAX, min: 0 }, 'Longest time that a record is not yet synced.'),
   'follower.replication.throttled.replicas': list(
-    { default: '', mayBeEmpty: true, check: throttledReplicas, inert: 'later' },
+    { default: '', mayBeEmpty: true, check: throttledReplicas },
     'Followers whose fetching is limited.',
   ),
   'index.interval.bytes': int({ default: 4096, min: 0 }, 'Bytes of records for each index entry.'),
   'internal.segment.bytes': int({ default: null, min: 1, internal: true }, 'segment.bytes without its lower bound.'),
   'leader.replication.throttled.replicas': list(
-    { default: '', mayBeEmpty: true, check: throttledReplicas, inert: 'later' },
+    { default: '', mayBeEmpty: true, check: throttledReplicas },
     'Leaders whose sending to followers is limited.',
   ),
   'local.retention.bytes': long({ default: -2, min: -2, inert: 'never' }, 'Bytes of tiered segments on local disks.'),

@@ -85,11 +85,8 @@ export const networkOptions = {
     'Windows over which changes by clients are measured.',
   ),
   'controller.quota.window.size.seconds': int({ default: 1, min: 1, inert: 'later' }, 'Length of such a window.'),
-  'replication.quota.window.num': int(
-    { default: 11, min: 1, inert: 'later' },
-    'Windows over which replication is measured.',
-  ),
-  'replication.quota.window.size.seconds': int({ default: 1, min: 1, inert: 'later' }, 'Length of such a window.'),
+  'replication.quota.window.num': int({ default: 11, min: 1 }, 'Windows over which replication is measured.'),
+  'replication.quota.window.size.seconds': int({ default: 1, min: 1 }, 'Length of such a window.'),
   'alter.log.dirs.replication.quota.window.num': int(
     { default: 11, min: 1, inert: 'later' },
     'Windows over which moves between disks are measured.',
@@ -100,11 +97,11 @@ export const networkOptions = {
   ),
   'client.quota.callback.class': className({ default: null, inert: 'never' }, 'Java class that computes quotas.'),
   'leader.replication.throttled.rate': long(
-    { default: null, min: 0, mode: 'per-broker', inert: 'later' },
+    { default: null, min: 0, mode: 'per-broker' },
     'Most bytes a second that throttled replicas are sent.',
   ),
   'follower.replication.throttled.rate': long(
-    { default: null, min: 0, mode: 'per-broker', inert: 'later' },
+    { default: null, min: 0, mode: 'per-broker' },
     'Most bytes a second that throttled replicas fetch.',
   ),
   'replica.alter.log.dirs.io.max.bytes.per.second': long(

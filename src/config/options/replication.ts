@@ -3,29 +3,23 @@ import { bool, int, long, string } from '../option.ts';
 
 export const replicationOptions = {
   'replica.lag.time.max.ms': long(
-    { default: 30000, inert: 'later' },
+    { default: 30000 },
     'Time after which a follower that has not caught up leaves the in-sync set.',
   ),
-  'replica.fetch.max.bytes': int(
-    { default: 1048576, min: 0, inert: 'later' },
-    'Bytes a follower asks for of each partition.',
-  ),
-  'replica.fetch.wait.max.ms': int({ default: 500, inert: 'later' }, 'Longest that a follower waits for new records.'),
-  'replica.fetch.min.bytes': int({ default: 1, inert: 'later' }, 'Bytes a follower waits for.'),
-  'replica.fetch.response.max.bytes': int(
-    { default: 10485760, min: 0, inert: 'later' },
-    'Bytes a follower asks for at a time.',
-  ),
-  'replica.fetch.backoff.ms': int({ default: 1000, min: 0, inert: 'later' }, 'Pause of a follower after an error.'),
-  'replica.socket.timeout.ms': int({ default: 30000, inert: 'later' }, 'Longest wait of a follower for an answer.'),
+  'replica.fetch.max.bytes': int({ default: 1048576, min: 0 }, 'Bytes a follower asks for of each partition.'),
+  'replica.fetch.wait.max.ms': int({ default: 500 }, 'Longest that a follower waits for new records.'),
+  'replica.fetch.min.bytes': int({ default: 1 }, 'Bytes a follower waits for.'),
+  'replica.fetch.response.max.bytes': int({ default: 10485760, min: 0 }, 'Bytes a follower asks for at a time.'),
+  'replica.fetch.backoff.ms': int({ default: 1000, min: 0 }, 'Pause of a follower after an error.'),
+  'replica.socket.timeout.ms': int({ default: 30000 }, 'Longest wait of a follower for an answer.'),
   'replica.socket.receive.buffer.bytes': int(
     { default: 65536, inert: 'later' },
     'Receive buffer of a follower (SO_RCVBUF).',
   ),
   'replica.high.watermark.checkpoint.interval.ms': long({ default: 5000 }, 'Pace of writing high watermarks to disk.'),
-  'replica.selector.class': string({ default: null, inert: 'later' }, 'How a consumer finds its nearest replica.'),
+  'replica.selector.class': string({ default: null }, 'How a consumer finds its nearest replica.'),
   'num.replica.fetchers': int(
-    { default: 1, min: 1, mode: 'cluster-wide', inert: 'later' },
+    { default: 1, min: 1, mode: 'cluster-wide' },
     'Connections to each other broker for fetching.',
   ),
   'controller.socket.timeout.ms': int({ default: 30000, inert: 'later' }, 'Longest wait for the controller.'),
