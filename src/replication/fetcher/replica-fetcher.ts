@@ -192,7 +192,7 @@ export class ReplicaFetcher {
     const nowMs = this.#clock.monotonicMs();
     let dueMs: number | undefined;
     for (const followed of this.#partitions.values()) {
-      if (followed.isStopped || !followed.isCurrent) continue;
+      if (followed.isStopped || !followed.isCurrent || followed.partition.log.failure !== undefined) continue;
       const waitMs = followed.isHeldBack ? THROTTLE_CHECK_MS : Math.max(1, followed.retryAtMs - nowMs);
       dueMs = Math.min(dueMs ?? Number.POSITIVE_INFINITY, waitMs);
     }
