@@ -9,6 +9,8 @@ export interface FaultWorld {
   readonly topic: string;
   readonly group: string;
   readonly random: Random;
+  /** Brokers that nothing may happen to: a cluster on a local quorum cannot do without its first. */
+  readonly spared: ReadonlySet<number>;
   /** Faults under way, by broker: each broker suffers one at a time. */
   readonly afflicted: Set<number>;
 }
@@ -42,8 +44,8 @@ export function pause(milliseconds: number): Promise<void> {
 }
 
 /** Brokers that run and suffer nothing yet. */
-export function soundBrokers({ cluster, afflicted }: FaultWorld): Broker[] {
-  return cluster.brokers.filter(({ id, running, held }) => running && !held && !afflicted.has(id));
+export function soundBrokers({ cluster, afflicted, spared }: FaultWorld): Broker[] {
+  return cluster.brokers.filter(({ id, running, held }) => running && !held && !afflicted.has(id) && !spared.has(id));
 }
 
 /** Notes that a broker suffers, until what is returned is called. */

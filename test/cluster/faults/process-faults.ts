@@ -52,7 +52,7 @@ const killAll: FaultKind = {
   tolerable: false,
   possible: everywhere,
   inject: async (world) => {
-    const victims = world.cluster.brokers.filter(({ running }) => running);
+    const victims = world.cluster.brokers.filter(({ id, running }) => running && !world.spared.has(id));
     return victims.length === 0 ? undefined : killed(world, victims);
   },
 };

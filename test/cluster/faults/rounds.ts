@@ -62,7 +62,8 @@ class Rounds {
     this.#kinds = possibleFaults(options.cluster, options.only);
     const { topic } = options.workload.options;
     const { cluster } = options;
-    this.#world = { cluster, topic, group: 'readers', random: this.#random, afflicted: new Set() };
+    const spared = new Set(cluster.system.name === 'sluice-local' ? [1] : []);
+    this.#world = { cluster, topic, group: 'readers', random: this.#random, spared, afflicted: new Set() };
   }
 
   async round(): Promise<void> {

@@ -9,6 +9,10 @@ const MICROSECONDS_A_MS = 1000;
 export class Progress {
   /** Times of acknowledgements by partition, in µs, rising. */
   readonly #times = new Map<Partition, number[]>();
+  /** When what is under way was sent, by value. */
+  readonly #underWay = new Map<number, number>();
+  /** Of what is acknowledged, when the latest was sent. */
+  readonly #latestSent = new Map<Partition, number>();
   readonly #highestAcknowledged = new Map<Partition, number>();
   readonly #highestRead = new Map<string, Map<Partition, number>>();
   /** How often each note was told. */
@@ -23,9 +27,16 @@ export class Progress {
       this.notes.set(what, (this.notes.get(what) ?? 0) + 1);
       return;
     }
-    if (line.type === 'invoke') this.invoked += line.sends?.length ?? 0;
+    if (line.type === 'invoke') {
+      this.invoked += line.sends?.length ?? 0;
+      for (const [, , value] of line.sends ?? []) this.#underWay.set(value, line.at);
+    }
     if (line.type !== 'ok') return;
-    for (const [partition, offset] of line.sends ?? []) this.#acknowledge(partition, offset, line.at);
+    for (const [partition, offset, value] of line.sends ?? []) {
+      this.#acknowledge(partition, offset, line.at);
+      raise(this.#latestSent, partition, this.#underWay.get(value) ?? 0);
+      this.#underWay.delete(value);
+    }
     for (const [partition, offset] of line.polls ?? []) this.#read(line.process, partition, offset);
   }
 
@@ -48,9 +59,9 @@ export class Progress {
     raise(read, partition, offset);
   }
 
-  /** Whether each of the partitions has been written to since. */
+  /** Whether something that was sent since to each of the partitions is acknowledged. */
   hasWrittenSince(at: number, partitions: readonly Partition[]): boolean {
-    return partitions.every((partition) => (this.#times.get(partition)?.at(-1) ?? 0) > at);
+    return partitions.every((partition) => (this.#latestSent.get(partition) ?? 0) > at);
   }
 
   /** Whether these processes, together, have read as far as was acknowledged. */

@@ -8,6 +8,7 @@ for producers first (their values count up from there) and rate (values a second
 under way finished, when its stdin is closed.
 """
 import json
+import logging
 import os
 import select
 import sys
@@ -53,6 +54,19 @@ class Story:
         sys.stdout.flush()
 
 
+class Reasons(logging.Handler):
+    """Notes why the client gave its producer a new epoch: from then on no broker can tell what it wrote before."""
+
+    def __init__(self, story):
+        super().__init__()
+        self.story = story
+
+    def emit(self, record):
+        message = record.getMessage()
+        if 'bump' in message.lower():
+            self.story.note('new producer epoch', reason=message)
+
+
 def told_to_end():
     return bool(select.select([sys.stdin], [], [], 0)[0])
 
@@ -76,8 +90,14 @@ def produce(settings, story):
                 story.tell(kind, sends=sends)
                 completed[kind] = []
 
+    logger = logging.getLogger('producer')
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    logger.addHandler(Reasons(story))
     producer = Producer({
         **RESILIENT,
+        'debug': 'eos',
+        'log_level': 7,
         'bootstrap.servers': settings['bootstrap'],
         'client.id': story.process,
         'acks': 'all',
@@ -88,7 +108,7 @@ def produce(settings, story):
         'queue.buffering.max.messages': 100_000,
         'compression.type': settings.get('compression', 'none'),
         'error_cb': lambda error: story.note('fatal', error=error.name()) if error.fatal() else None,
-    })
+    }, logger=logger)
     padding = [b' ' + os.urandom(length).hex().encode() for length in (3, 20, 60, 200)]
     value = settings['first']
     due = time.monotonic()
