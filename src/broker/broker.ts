@@ -27,7 +27,6 @@ import { type BrokerReference, Controller } from '../controller/controller.ts';
 import { GroupCoordinator, OFFSETS_TOPIC } from '../coordinator/group/group-coordinator.ts';
 import { brokerConfigsOf, emptyImage, type MetadataImage, topicConfigsOf } from '../metadata/image.ts';
 import type { MetadataQuorum } from '../metadata/quorum.ts';
-import type { RequestHandler } from '../network/connection.ts';
 import { nodeTransport, type Transport } from '../network/transport.ts';
 import { alterPartition } from '../protocol/apis/alter-partition.ts';
 import { replicaConfigOf } from '../replication/replica-config.ts';
@@ -49,9 +48,10 @@ import { InternalTopics } from './internal-topics.ts';
 import { openListeners } from './listening.ts';
 import { cleanerSettings, logDirectories, logManagerOptions } from './log-options.ts';
 import { Peers } from './peers.ts';
-import { ProducerIds } from './producer-ids.ts';
+import { type ProducerIdBlock, ProducerIds } from './producer-ids.ts';
 import { type StartedQuorum, startQuorum } from './quorums.ts';
 import type { BrokerServices } from './services.ts';
+import { ServingGate } from './serving-gate.ts';
 import { TopicCreation } from './topic-creation.ts';
 
 export interface BrokerDependencies {
@@ -147,7 +147,11 @@ class BrokerProcess implements Broker {
         isStray: (log) => this.#isStray(log),
         onMoved: (log) => this.#replication?.replicas.logMoved(log),
         onDirectoryFailure: () => this.#replication?.directoryFailed(),
-        highWatermarkOf: (log) => this.#replication?.replicas.highWatermarkOf(log) ?? log.highWatermark,
+        // Never the end of a log that nobody hosts yet: what of it is committed is not known better than before.
+        highWatermarkOf: (log) =>
+          this.#replication === undefined
+            ? this.#logs.checkpointedHighWatermark(log)
+            : this.#replication.replicas.highWatermarkOf(log),
         moveBytesPerSecond: () => this.#config.get('replica.alter.log.dirs.io.max.bytes.per.second') ?? undefined,
         cleaner: () => cleanerSettings(this.#config),
       },
@@ -170,13 +174,16 @@ class BrokerProcess implements Broker {
   async start(): Promise<void> {
     const endpoints = plaintextOnly(endpointsOf(brokerListeners(this.#config)));
     const started = await this.#startQuorum();
-    const { quorum } = started;
-    await this.#logs.load();
     const services = this.#createServices(started);
     this.#dependencies.onServices(services);
     this.#membership = this.#createMembership(started, services);
-    this.#follow(quorum, services);
-    await this.#serve(endpoints, services);
+    // Before the logs are read: recovery may take minutes, and this node may be the controller that others follow.
+    await this.#listen(endpoints, services);
+    await this.#logs.load();
+    await this.#join();
+    // Not with metadata of before: in its former life this broker led in epochs that it must not lead in again.
+    this.#follow(started.quorum, services);
+    services.servingGate.open();
     this.#reportFacts();
   }
 
@@ -244,14 +251,7 @@ class BrokerProcess implements Broker {
       controller,
       topics,
       topicCreation: new TopicCreation({ enabled: () => config().get('auto.create.topics.enable') }, { create }),
-      producerIds: new ProducerIds(() =>
-        allocateProducerIdsThrough(gateway, { brokerId: this.brokerId, brokerEpoch: this.#brokerEpoch }).catch(
-          (error: unknown) => {
-            logger.warn('no producer ids could be allocated', { reason: messageOf(error) });
-            throw error;
-          },
-        ),
-      ),
+      producerIds: new ProducerIds(() => this.#allocateProducerIds(gateway)),
       logs: this.#logs,
       replicas,
       internalTopics: new InternalTopics({ config }, { create, quorum }),
@@ -270,6 +270,7 @@ class BrokerProcess implements Broker {
         { clock, random },
       ),
       controllerGateway: gateway,
+      servingGate: new ServingGate({ clock }),
       followerLinks: new FollowerLinks(
         { brokerId: this.brokerId },
         {
@@ -282,6 +283,15 @@ class BrokerProcess implements Broker {
       answerEnveloped: (frame, connection) => this.#answerEnveloped(frame, connection),
     };
     return services;
+  }
+
+  async #allocateProducerIds(gateway: ControllerGateway): Promise<ProducerIdBlock> {
+    try {
+      return await allocateProducerIdsThrough(gateway, { brokerId: this.brokerId, brokerEpoch: this.#brokerEpoch });
+    } catch (error) {
+      this.#logger.warn('no producer ids could be allocated', { reason: messageOf(error) });
+      throw error;
+    }
   }
 
   #createReplication(quorum: MetadataQuorum, topics: TopicDirectory, gateway: ControllerGateway): Replication {
@@ -366,48 +376,42 @@ class BrokerProcess implements Broker {
     );
   }
 
-  /** Opens the listeners, makes the broker known at the ports they got, and only then answers what came in meanwhile. */
-  async #serve(endpoints: readonly Endpoint[], services: BrokerServices): Promise<void> {
-    const { logger, clock, random, transport } = this.#dependencies;
+  async #listen(endpoints: readonly Endpoint[], services: BrokerServices): Promise<void> {
+    const { logger, clock, transport } = this.#dependencies;
     const config = this.#config;
     const handlers = createHandlers(services);
-    const dispatch = createDispatch(handlers, logger, services.controllerGateway);
+    const { controllerGateway: toController, servingGate: gate } = services;
+    const handler = createDispatch(handlers, logger, { toController, gate });
     this.#answerOwn = answering(createDispatch(handlers, logger));
-    this.#answerEnveloped = answering(
-      createDispatch(
-        handlers.filter(({ traits }) => traits.forController),
-        logger,
-      ),
-    );
-    let registered = false;
-    let markRegistered: () => void = () => undefined;
-    const registration = new Promise<void>((resolve) => {
-      markRegistered = resolve;
-    });
-    const handler: RequestHandler = (frame, connection) =>
-      registered ? dispatch(frame, connection) : registration.then(() => dispatch(frame, connection));
+    const forController = handlers.filter(({ traits }) => traits.forController);
+    this.#answerEnveloped = answering(createDispatch(forController, logger));
     const listeners = await openListeners({ config, endpoints, handler }, { logger, clock, transport });
     this.#stops.push(() => listeners.close({ graceMs: config.get('sluice.shutdown.grace.ms') }));
     // First of all: members that wait for others would hold up the listeners until the grace is over.
     this.#stops.push(async () => services.groups.close());
     this.#advertised = endpointsOf(advertisedListeners(config, hostname(), listeners.ports));
-    await this.#membership!.join({
+  }
+
+  /** Makes the broker known at the ports that it got. */
+  async #join(): Promise<void> {
+    const membership = this.#membership!;
+    const { previousBrokerEpoch } = this.#logs;
+    this.#stops.push(() => membership.leave());
+    await membership.join({
       brokerId: this.brokerId,
       clusterId: this.clusterId,
-      incarnationId: newUuid(random),
+      incarnationId: newUuid(this.#dependencies.random),
       endpoints: this.#advertised.map(({ listener, host, port, protocol }) => ({
         name: listener,
         host,
         port,
         securityProtocol: SECURITY_PROTOCOL_IDS[protocol],
       })),
-      rack: config.get('broker.rack'),
+      rack: this.#config.get('broker.rack'),
       logDirs: this.#logs.directories().flatMap(({ id }) => (id === undefined ? [] : [id])),
+      previousBrokerEpoch,
       unfenced: false,
     });
-    this.#stops.push(() => this.#membership!.leave());
-    registered = true;
-    markRegistered();
   }
 
   /** Whether no partition that is assigned to this broker has this log, as after a deletion that a crash interrupted. */

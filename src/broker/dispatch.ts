@@ -16,6 +16,7 @@ import { decodeRequestBody, decodeRequestHeader, encodeResponseFrame, type Reque
 import { includesVersion } from '../protocol/versions.ts';
 import { cancellationOf } from './cancellation.ts';
 import { CLOSE, type Handler, NO_REPLY, type Outcome } from './handler.ts';
+import type { ServingGate } from './serving-gate.ts';
 
 /** The way to the active controller, for requests that only it can answer. */
 export interface ControllerRoute {
@@ -25,11 +26,17 @@ export interface ControllerRoute {
   forward(frame: Buffer): Promise<Buffer | undefined>;
 }
 
-/** Builds the function that answers frames from the handler table. Without a route everything is answered here. */
+/** What surrounds a dispatch: without a route everything is answered here, without a gate at once. */
+export interface DispatchOptions {
+  readonly toController?: ControllerRoute;
+  readonly gate?: ServingGate;
+}
+
+/** Builds the function that answers frames from the handler table. */
 export function createDispatch(
   handlers: readonly Handler[],
   logger: Logger,
-  toController?: ControllerRoute,
+  { toController, gate }: DispatchOptions = {},
 ): RequestHandler {
   const byKey: (Handler | undefined)[] = [];
   for (const handler of handlers) byKey[handler.api.key] = handler;
@@ -66,11 +73,15 @@ export function createDispatch(
     }
     const { api } = handler;
     const finish = (outcome: Outcome<unknown>): Reply => replyOf(api, header, outcome);
+    const { traits } = handler;
     const answer = (): Reply | Promise<Reply> => {
       const outcome = handler.handle(request, { header, connection, cancellation: cancellationOf(connection) });
       return outcome instanceof Promise ? outcome.then(finish) : finish(outcome);
     };
-    if (handler.traits.forController !== true || toController === undefined || toController.isHere) return answer();
+    if (gate?.isOpen === false && traits.peerOnly !== true && traits.gatesItself !== true) {
+      return gate.pass().then((serves) => (serves ? answer() : 'close'));
+    }
+    if (traits.forController !== true || toController === undefined || toController.isHere) return answer();
     // Without an answer from the controller ours is a refusal in the right shape: not the controller.
     return toController.forward(frame).then((response) => (response === undefined ? answer() : withSize(response)));
   };

@@ -40,8 +40,10 @@ export interface Handler {
 export interface HandlerTraits {
   /** Only the active controller can answer: elsewhere the request is passed on to it. */
   readonly forController?: boolean;
-  /** Brokers speak it among themselves: ApiVersions does not tell of it. */
+  /** Brokers speak it among themselves: ApiVersions does not tell of it, and it is answered before this broker serves. */
   readonly peerOnly?: boolean;
+  /** Looks itself whether the broker serves already, for some of its requests are answered before. */
+  readonly gatesItself?: boolean;
 }
 
 export function handler<Req extends Fields, Res extends Fields>(

@@ -138,6 +138,8 @@ export class ReplicaWalk {
 
   async #start(id: BrokerId | undefined): Promise<void> {
     if (id === undefined || this.world.nodes.has(id)) return;
+    // Nobody starts on a full disk.
+    this.world.disks.get(id)!.capacityBytes = 2 ** 40;
     await this.world.start(id);
     this.#unreachableSince.delete(id);
   }

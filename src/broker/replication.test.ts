@@ -282,6 +282,33 @@ describe('a follower', () => {
     await agree(world, ['a', 'b']);
   });
 
+  it('creates its log later, where the disk is full when the topic is created', async () => {
+    const world = new ReplicaWorld();
+    for (const id of world.brokerIds) await world.start(id);
+    const disk = world.disks.get(3)!;
+    disk.capacityBytes = disk.usedBytes;
+    world.controller.createTopic(TOPIC, TOPIC_ID, [[1, 2, 3]]);
+    await world.run(5000);
+    assert.deepEqual(world.state().isr, [1, 2]);
+    assert.equal(world.nodes.get(3)!.replication.replicas.find(TOPIC, 0), ErrorCode.KAFKA_STORAGE_ERROR);
+    await world.finish(world.produce(1, ['a']));
+    disk.capacityBytes = 2 ** 40;
+    await world.until(() => world.state().isr.length === 3, 'it is in sync', 20_000);
+    await agree(world, ['a']);
+  });
+
+  it('goes on where it was once a full disk has room again', async () => {
+    const world = await ReplicaWorld.create();
+    const disk = world.disks.get(3)!;
+    disk.capacityBytes = disk.usedBytes + 10;
+    const told = await world.finish(world.produce(1, ['a', 'b'], { timeoutMs: 10_000 }));
+    assert.equal(told.errorCode, ErrorCode.NONE);
+    assert.deepEqual(world.state().isr, [1, 2]);
+    disk.capacityBytes = 2 ** 40;
+    await world.until(() => world.state().isr.length === 3, 'it is in sync again');
+    await agree(world, ['a', 'b']);
+  });
+
   it('takes no record of a deleted topic into a new one of the same name', async () => {
     const world = await ReplicaWorld.create();
     await world.finish(world.produce(1, ['old']));

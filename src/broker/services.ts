@@ -12,6 +12,7 @@ import type { FetchSessions } from './fetch-sessions.ts';
 import type { FollowerLinks } from './follower-links.ts';
 import type { InternalTopics } from './internal-topics.ts';
 import type { ProducerIds } from './producer-ids.ts';
+import type { ServingGate } from './serving-gate.ts';
 import type { TopicCreation } from './topic-creation.ts';
 
 /** What handlers may call. Built once, in `broker.ts`. */
@@ -32,6 +33,7 @@ export interface BrokerServices {
   readonly fetchSessions: FetchSessions;
   readonly controllerGateway: ControllerGateway;
   readonly followerLinks: FollowerLinks;
+  readonly servingGate: ServingGate;
   /** Answers a request that another broker passes on, as if it had come from its client; both without size. */
   answerEnveloped(frame: Buffer, connection: Connection): Promise<Buffer | undefined>;
 }

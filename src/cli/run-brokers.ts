@@ -4,6 +4,7 @@
  * process or of the machine.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { systemClock } from '../base/clock.ts';
 import { SluiceError } from '../base/errors.ts';
 import { configurationFrom } from './configuration.ts';
 import { remark } from './output.ts';
@@ -101,7 +102,7 @@ function startChild(brokerId: number, set: readonly string[], options: StartOpti
 
 async function stopChild({ process: child, ended }: Child): Promise<void> {
   child.kill('SIGTERM');
-  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_GRACE_MS);
+  const timer = systemClock.after(STOP_GRACE_MS, () => void child.kill('SIGKILL'));
   await ended;
-  clearTimeout(timer);
+  timer.cancel();
 }

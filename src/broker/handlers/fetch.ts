@@ -6,7 +6,7 @@ import { type FetchLimits, fetchPartitions, type PartitionFetch, releaseAll } fr
 import type { ReadResult } from '../../replication/partition.ts';
 import { nearestReplica, replicaSelectorOf } from '../../replication/read-replica.ts';
 import { type FetchTarget, type PartitionNews, withTopicName } from '../fetch-sessions.ts';
-import { handler, type RequestContext } from '../handler.ts';
+import { CLOSE, handler, type Outcome, type RequestContext } from '../handler.ts';
 import { LeaderHints } from '../leader-hints.ts';
 import type { BrokerServices } from '../services.ts';
 import { fetchMetadata, isMetadataFetch } from './fetch-metadata.ts';
@@ -23,40 +23,47 @@ const AT_FOLLOWERS_SINCE = 11;
 const LEADER_HINTS_SINCE = 16;
 
 export const handleFetch = (services: BrokerServices) =>
-  handler(fetch, async (request, context): Promise<FetchResponse> => {
-    if (isMetadataFetch(request)) return fetchMetadata(services, request, context);
-    const version = context.header.apiVersion;
-    const follower = followerOf(request);
-    const session = services.fetchSessions.begin({
-      sessionId: request.sessionId,
-      sessionEpoch: request.sessionEpoch,
-      usesTopicIds: version >= BY_TOPIC_ID_SINCE,
-      isFollower: follower !== undefined,
-      targets: targetsOf(request, version, services),
-      forgotten: forgottenOf(request, version, services),
-    });
-    if (session.errorCode !== ErrorCode.NONE) return { errorCode: session.errorCode, sessionId: 0, responses: [] };
-    const nameOf = (id: string): string | undefined => services.topics.topicName(id);
-    const targets = session.targets.map((target) => withTopicName(target, nameOf));
-    const prefer = follower === undefined ? preferenceOf(request, context, services) : undefined;
-    const fetches = targets.map((target) => locate(target, version, services, prefer));
-    const results = await fetchPartitions(fetches, limitsOf(request, follower, version, services), {
-      clock: services.clock,
-      cancellation: context.cancellation,
-      hurry: session.hurry,
-    });
-    if (context.cancellation.cancelled) {
-      releaseAll(results);
-      return { responses: [], sessionId: 0 };
-    }
-    const { sessionId, include } = session.conclude(results.map(newsOf));
-    const hints =
-      version < LEADER_HINTS_SINCE
-        ? undefined
-        : new LeaderHints(services.quorum.image(), context.connection.listenerName);
-    const responses = responsesOf({ targets, results, include, version, hints });
-    return { sessionId, responses, nodeEndpoints: hints?.endpoints() ?? [] };
+  handler(fetch, (request, context) => answer(services, request, context), { gatesItself: true });
+
+async function answer(
+  services: BrokerServices,
+  request: FetchRequest,
+  context: RequestContext,
+): Promise<Outcome<FetchResponse>> {
+  if (isMetadataFetch(request)) return fetchMetadata(services, request, context);
+  if (!services.servingGate.isOpen && !(await services.servingGate.pass())) return CLOSE;
+  const version = context.header.apiVersion;
+  const follower = followerOf(request);
+  const session = services.fetchSessions.begin({
+    sessionId: request.sessionId,
+    sessionEpoch: request.sessionEpoch,
+    usesTopicIds: version >= BY_TOPIC_ID_SINCE,
+    isFollower: follower !== undefined,
+    targets: targetsOf(request, version, services),
+    forgotten: forgottenOf(request, version, services),
   });
+  if (session.errorCode !== ErrorCode.NONE) return { errorCode: session.errorCode, sessionId: 0, responses: [] };
+  const nameOf = (id: string): string | undefined => services.topics.topicName(id);
+  const targets = session.targets.map((target) => withTopicName(target, nameOf));
+  const prefer = follower === undefined ? preferenceOf(request, context, services) : undefined;
+  const fetches = targets.map((target) => locate(target, version, services, prefer));
+  const results = await fetchPartitions(fetches, limitsOf(request, follower, version, services), {
+    clock: services.clock,
+    cancellation: context.cancellation,
+    hurry: session.hurry,
+  });
+  if (context.cancellation.cancelled) {
+    releaseAll(results);
+    return { responses: [], sessionId: 0 };
+  }
+  const { sessionId, include } = session.conclude(results.map(newsOf));
+  const hints =
+    version < LEADER_HINTS_SINCE
+      ? undefined
+      : new LeaderHints(services.quorum.image(), context.connection.listenerName);
+  const responses = responsesOf({ targets, results, include, version, hints });
+  return { sessionId, responses, nodeEndpoints: hints?.endpoints() ?? [] };
+}
 
 function limitsOf(
   request: FetchRequest,
