@@ -3,7 +3,7 @@
  * partition a request means or says why it cannot be served here. Never decides who leads.
  */
 import type { Clock } from '../base/clock.ts';
-import { messageOf, SluiceError } from '../base/errors.ts';
+import { messageOf, SluiceError, systemErrorCode } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { type BrokerId, type Offset, partitionName, type TopicPartition } from '../base/units.ts';
 import type { Uuid } from '../base/uuid.ts';
@@ -43,8 +43,16 @@ export interface PartitionId extends TopicPartition {
   readonly topicId: Uuid;
 }
 
-/** Stands for a partition whose log cannot be had: its directory is offline. */
-type Offline = 'offline';
+/** Stands for a partition whose log cannot be had: its directory is offline, or the disk full. */
+class Offline {
+  readonly awaited: Awaited;
+  readonly isNew: boolean;
+
+  constructor(awaited: Awaited, isNew: boolean) {
+    this.awaited = awaited;
+    this.isNew = isNew;
+  }
+}
 
 /** A partition that was assigned just now and has no log yet. */
 interface Awaited {
@@ -119,7 +127,7 @@ export class Replicas {
   find(topic: string, partition: number): Partition | ErrorCode {
     const known = this.#topics.get(topic)?.get(partition);
     const hosted = isAwaited(known) ? this.#open(known, { isNew: true }) : known;
-    if (hosted === 'offline') return ErrorCode.KAFKA_STORAGE_ERROR;
+    if (hosted instanceof Offline) return ErrorCode.KAFKA_STORAGE_ERROR;
     if (hosted !== undefined) return hosted.log.failure === undefined ? hosted : ErrorCode.KAFKA_STORAGE_ERROR;
     return this.#directory.hasPartition(topic, partition)
       ? ErrorCode.NOT_LEADER_OR_FOLLOWER
@@ -152,8 +160,12 @@ export class Replicas {
     }
     if (known === undefined) this.#count++;
     if (known instanceof Partition) this.#retire(known);
-    const awaited: Awaited = { id, state, config };
-    this.#remember(id, awaited);
+    const wasNew = known instanceof Offline && known.isNew && known.awaited.id.topicId === id.topicId;
+    this.#begin({ id, state, config }, isNew || wasNew);
+  }
+
+  #begin(awaited: Awaited, isNew: boolean): void {
+    this.#remember(awaited.id, awaited);
     if (isNew && this.#createdThisTurn >= CREATIONS_A_TURN) this.#awaited.push(awaited);
     else this.#open(awaited, { isNew });
     if (isNew) this.#continueNextTurn();
@@ -209,12 +221,14 @@ export class Replicas {
     });
   }
 
-  #open({ id, state, config }: Awaited, { isNew }: { readonly isNew: boolean }): Partition | Offline {
+  #open(awaited: Awaited, { isNew }: { readonly isNew: boolean }): Partition | Offline {
+    const { id, state, config } = awaited;
     this.#createdThisTurn++;
     const log = this.#openLog(id, config, isNew);
-    if (log === 'offline') {
-      this.#remember(id, log);
-      return log;
+    if (log === undefined) {
+      const offline = new Offline(awaited, isNew);
+      this.#remember(id, offline);
+      return offline;
     }
     const { minInSyncReplicas } = config;
     const partition = new Partition(
@@ -242,7 +256,7 @@ export class Replicas {
     };
   }
 
-  #openLog(id: PartitionId, config: ReplicaConfig, isNew: boolean): Log | Offline {
+  #openLog(id: PartitionId, config: ReplicaConfig, isNew: boolean): Log | undefined {
     const { topic, partition } = id;
     try {
       if (!isNew && this.#logs.get(id) === undefined) this.#withoutLog.push(partitionName(topic, partition));
@@ -250,9 +264,9 @@ export class Replicas {
       log.setConfig(config.log);
       return log;
     } catch (error) {
-      if (!(error instanceof SluiceError)) throw error;
+      if (!(error instanceof SluiceError) && systemErrorCode(error) === undefined) throw error;
       this.#logger.error('a partition is offline', { topic, partition, reason: messageOf(error) });
-      return 'offline';
+      return undefined;
     }
   }
 
@@ -265,9 +279,8 @@ export class Replicas {
   /** Applies a changed configuration to all hosted partitions of a topic, at once. */
   configure(topic: string, config: ReplicaConfig): void {
     for (const partition of this.#topics.get(topic)?.values() ?? []) {
-      if (partition === 'offline') continue;
-      if (isAwaited(partition)) {
-        partition.config = config;
+      if (!(partition instanceof Partition)) {
+        (partition instanceof Offline ? partition.awaited : partition).config = config;
         continue;
       }
       partition.log.setConfig(config.log);
@@ -309,6 +322,15 @@ export class Replicas {
     }
   }
 
+  /** Tries again to create logs that could not be created: a full disk may have room by now. */
+  retryOffline(): void {
+    for (const partitions of this.#topics.values()) {
+      for (const hosted of partitions.values()) {
+        if (hosted instanceof Offline && hosted.isNew) this.#open(hosted.awaited, { isNew: true });
+      }
+    }
+  }
+
   /** What is to be kept of a log in replication-offset-checkpoint: what was there, where nobody uses the log yet. */
   highWatermarkOf(log: Log): Offset | undefined {
     const hosted = this.#topics.get(log.topic)?.get(log.partition);
@@ -318,5 +340,5 @@ export class Replicas {
 }
 
 function isAwaited(hosted: Hosted | undefined): hosted is Awaited {
-  return typeof hosted === 'object' && !(hosted instanceof Partition);
+  return hosted !== undefined && !(hosted instanceof Partition) && !(hosted instanceof Offline);
 }

@@ -35,6 +35,8 @@ export interface ReplicationDependencies {
 
 /** An in-sync replica that hangs holds producers up: it is let go no later than this after its time. */
 const LONGEST_CHECK_MS = 1000;
+/** Pace of trying again to create logs that the disk refused. */
+const RETRY_OFFLINE_MS = 10_000;
 
 export class Replication {
   readonly brokerId: BrokerId;
@@ -44,6 +46,7 @@ export class Replication {
   readonly #fetchers: Fetchers;
   #fetcherCount: number;
   #check: Timer | undefined;
+  #retriedMs = 0;
 
   constructor({ brokerId }: { readonly brokerId: BrokerId }, dependencies: ReplicationDependencies) {
     const { logs, directory, clock, logger, config, image, brokerEpoch } = dependencies;
@@ -111,8 +114,16 @@ export class Replication {
     const afterMs = Math.max(1, Math.min(LONGEST_CHECK_MS, config().get('replica.lag.time.max.ms') / 2));
     this.#check = clock.after(afterMs, () => {
       for (const partition of this.replicas.partitions()) partition.checkFollowers();
+      this.#retryOffline();
       this.#checkLater();
     });
+  }
+
+  #retryOffline(): void {
+    const nowMs = this.#dependencies.clock.monotonicMs();
+    if (nowMs - this.#retriedMs < RETRY_OFFLINE_MS) return;
+    this.#retriedMs = nowMs;
+    this.replicas.retryOffline();
   }
 
   /** Fetches and proposes nothing any more; hosted partitions still answer. */
