@@ -6,13 +6,14 @@ import type { Offset } from '../base/units.ts';
 import { attributes, BATCH_HEADER_BYTES, baseOffset, batchBytes, isControl, lastOffset } from '../records/batch.ts';
 import { BatchCursor, nextBatch, nextBatchAsync } from './batch-cursor.ts';
 import type { LogCore } from './log-core.ts';
+import { recallBatches, recallBatchesAsync } from './producer-recall.ts';
 import { isExpired, ProducerStates } from './producer-state.ts';
 import type { Segment } from './segment.ts';
 
 /** In this turn: for truncation, where what must be read ends within one segment as a rule. */
 export function rebuildProducers(core: LogCore, upTo: Offset): void {
-  loadSnapshot(core, upTo);
   const { producers } = core;
+  if (loadSnapshot(core, upTo)) recallBatches(core, producers.endOffset);
   for (const segment of segmentsToReplay(core, producers, upTo)) {
     const cursor = cursorOver(producers, segment);
     while (nextBatch(cursor, segment.file.use()) && replay(producers, cursor, upTo));
@@ -22,7 +23,7 @@ export function rebuildProducers(core: LogCore, upTo: Offset): void {
 
 /** Off the event loop: for start. */
 export async function rebuildProducersAsync(core: LogCore, upTo: Offset): Promise<void> {
-  loadSnapshot(core, upTo);
+  if (loadSnapshot(core, upTo)) await recallBatchesAsync(core, core.producers.endOffset);
   await replayAll(core, core.producers, upTo);
 }
 
@@ -48,19 +49,21 @@ async function replayAll(core: LogCore, producers: ProducerStates, upTo: Offset)
   producers.endOffset = upTo;
 }
 
-function loadSnapshot(core: LogCore, upTo: Offset): void {
+/** False where there is none. */
+function loadSnapshot(core: LogCore, upTo: Offset): boolean {
   const { snapshots, producers, startOffset } = core;
   snapshots.removeWhere((offset) => offset > upTo || offset <= startOffset);
   const snapshot = snapshots.readLatest();
   if (snapshot === undefined) {
     producers.reset(Math.min(startOffset, upTo));
-    return;
+    return false;
   }
   const now = core.clock.wallMs();
   producers.reset(
     snapshot.offset,
     snapshot.entries.filter((entry) => !isExpired(entry, now, core.producerIdExpirationMs)),
   );
+  return true;
 }
 
 function segmentsToReplay(core: LogCore, producers: ProducerStates, upTo: Offset): Segment[] {
