@@ -24,6 +24,11 @@ export class PartitionQueue {
    * written twice.
    */
   #recovering = false;
+  /**
+   * Whether a batch of this identity was acknowledged. A leader that knows nothing of a producer takes any sequence from it
+   * for the first one: until then there is only one batch that it could take.
+   */
+  #established = false;
   readonly #options: ResolvedProducerOptions;
 
   constructor(topic: string, partition: number, options: ResolvedProducerOptions) {
@@ -56,7 +61,7 @@ export class PartitionQueue {
 
   get #blocked(): boolean {
     if (this.inFlight.size === 0) return false;
-    return this.#recovering || !this.#options.idempotent || this.waiting[0]!.sent;
+    return this.#recovering || !this.#established || !this.#options.idempotent || this.waiting[0]!.sent;
   }
 
   /** Takes the next batch for sending. */
@@ -73,6 +78,17 @@ export class PartitionQueue {
     const sequence = this.nextSequence;
     this.nextSequence = (sequence + count) % SEQUENCES;
     return sequence;
+  }
+
+  /** The next batch is the first one of another identity. */
+  restart(): void {
+    this.nextSequence = 0;
+    this.#established = false;
+  }
+
+  acknowledged(): void {
+    this.failures = 0;
+    this.#established = true;
   }
 
   /** Puts a batch that failed back in front of all later ones. */

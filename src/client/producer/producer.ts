@@ -94,7 +94,7 @@ export class Producer implements AsyncDisposable {
     );
     this.#sender = new Sender(cluster, this.#options, (batch, outcome) => this.#onSettled(batch, outcome));
     this.#sender.onRenewed = () => {
-      for (const { queues } of this.#outlets.values()) for (const queue of queues) if (queue) queue.nextSequence = 0;
+      for (const { queues } of this.#outlets.values()) for (const queue of queues) queue?.restart();
     };
   }
 

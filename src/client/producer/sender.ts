@@ -292,7 +292,7 @@ export class Sender {
   }
 
   #acknowledge({ queue, batch }: Parcel, baseOffset: number, appendTimestamp: number): void {
-    queue.failures = 0;
+    queue.acknowledged();
     this.#settle(queue, batch, { ok: true, baseOffset, appendTimestamp });
   }
 
