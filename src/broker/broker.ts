@@ -205,7 +205,7 @@ class BrokerProcess implements Broker {
   }
 
   async #startQuorum(): Promise<StartedQuorum> {
-    const { logger, clock, fileSystem, random } = this.#dependencies;
+    const { logger, clock, fileSystem, random, transport } = this.#dependencies;
     const started = await startQuorum(
       {
         config: this.#static,
@@ -215,12 +215,12 @@ class BrokerProcess implements Broker {
           this.#clusterId = clusterId;
           this.#logs.claim();
           this.#stops.push(() => this.#logs.close({ brokerEpoch: this.#brokerEpoch }));
-          return this.#logs.clusterId;
+          return { clusterId: this.#logs.clusterId, directoryId: this.#logs.directories()[0]?.id };
         },
         onStop: (stop) => this.#stops.push(stop),
         onFailure: (error) => this.#fail(error),
       },
-      { logger, clock, fileSystem, random, connect: (address) => this.#peers.connectAt(address) },
+      { logger, clock, fileSystem, random, transport, connect: (address) => this.#peers.connectAt(address) },
     );
     this.#quorum = started.quorum;
     this.#config = this.#static.withDynamic(brokerConfigsOf(started.quorum.image(), this.brokerId));

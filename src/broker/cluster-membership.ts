@@ -17,6 +17,8 @@ import type { ControllerGateway } from './controller-gateway.ts';
 export interface Registrar {
   /** Makes the broker known; the epoch rises with every call for a new start. */
   register(registration: BrokerRegistration): Promise<{ readonly brokerEpoch: number }>;
+  /** Tells of epochs that this broker gets without a call, after an expired session. Returns a function that ends it. */
+  onEpoch?(listener: (brokerEpoch: number) => void): () => void;
   /** Whether the controller knows by heartbeats that a broker lives. Where not, a fenced broker registers anew. */
   readonly needsHeartbeats: boolean;
 }
@@ -70,6 +72,9 @@ export class ClusterMembership {
     const { quorum, registrar } = this.#dependencies;
     this.#registration = registration;
     this.#state = 'in';
+    registrar.onEpoch?.((brokerEpoch) => {
+      this.#brokerEpoch = brokerEpoch;
+    });
     await this.#register();
     if (registrar.needsHeartbeats) this.#beatLater(0);
     this.#unsubscribe = quorum.subscribe(() => this.#registerWhenFenced());

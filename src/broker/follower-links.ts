@@ -20,8 +20,11 @@ export interface FollowerLinksDependencies {
   readonly onGone: (brokerId: BrokerId, brokerEpoch: number) => void;
 }
 
-/** What brokers get to link up with a new controller before it looks whether they are there. */
-const LINK_UP_MS = 1000;
+/**
+ * When a new controller looks for brokers that have not linked up with it: at once, for the old controller may be gone with
+ * what it led, and again when it has learned of all brokers.
+ */
+const LOOK_AFTER_MS = [0, 200, 1000];
 const PROBES = 20;
 const PROBE_PAUSE_MS = 20;
 const ANSWER_MS = 1000;
@@ -39,7 +42,8 @@ export class FollowerLinks {
     this.#ownId = options.brokerId;
     this.#dependencies = dependencies;
     this.#stop = dependencies.quorum.onRole((active) => {
-      if (active) dependencies.clock.after(LINK_UP_MS, () => this.#lookForMissing());
+      if (!active) return;
+      for (const delayMs of LOOK_AFTER_MS) dependencies.clock.after(delayMs, () => this.#lookForMissing());
     });
   }
 

@@ -2,19 +2,26 @@
  * The metadata quorum that a configuration asks for: builds and starts it, and tells how brokers become known in it. Each
  * kind has its own order of things: a node that is its own quorum finds its cluster in its directories, others ask first.
  */
+
+import { unreachable } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { FileSystem } from '../base/file-system.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { BrokerId } from '../base/units.ts';
+import type { Uuid } from '../base/uuid.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
+import { interBrokerListener } from '../config/listeners.ts';
 import type { Controller } from '../controller/controller.ts';
 import type { BrokerWatch } from '../metadata/broker-registration.ts';
 import type { MetadataQuorum } from '../metadata/quorum.ts';
 import { FollowedQuorum } from '../metadata/quorums/followed.ts';
 import { LocalQuorum } from '../metadata/quorums/local.ts';
+import { zooKeeperOptions } from '../metadata/quorums/zookeeper/quorum-options.ts';
+import { ZooKeeperQuorum } from '../metadata/quorums/zookeeper/zookeeper-quorum.ts';
 import type { Channel } from '../network/channel.ts';
+import type { Transport } from '../network/transport.ts';
 import { brokerRegistration } from '../protocol/apis/broker-registration.ts';
 import { ErrorCode, errorName, isRetriable } from '../protocol/error-codes.ts';
 import type { Registrar } from './cluster-membership.ts';
@@ -22,6 +29,8 @@ import type { ControllerGateway } from './controller-gateway.ts';
 import { logDirectories } from './log-options.ts';
 
 export type QuorumChoice =
+  /** An ensemble of ZooKeeper. */
+  | { readonly kind: 'zookeeper'; readonly options: NonNullable<ReturnType<typeof zooKeeperOptions>> }
   /** This node alone is the quorum. */
   | { readonly kind: 'local' }
   /** Another node alone is the quorum. */
@@ -33,6 +42,8 @@ export type QuorumChoice =
 const VOTER = /^(\d+)@\[?([^\]]+)\]?:(\d{1,5})$/;
 
 export function quorumOf(config: BrokerConfig): QuorumChoice {
+  const options = zooKeeperOptions(config);
+  if (options !== undefined) return { kind: 'zookeeper', options };
   const voters = config.get('controller.quorum.voters');
   if (voters.length === 0) return { kind: 'local' };
   if (voters.length > 1) {
@@ -52,12 +63,18 @@ export interface QuorumSurroundings {
   readonly config: BrokerConfig;
   readonly brokerId: BrokerId;
   readonly brokerEpoch: () => number;
-  /** Takes the data directories, for the cluster that is known by now, and tells which cluster they belong to. */
-  readonly claimLogs: (clusterId: string | undefined) => string;
+  /** Takes the data directories, for the cluster that is known by now, and tells whose they are. */
+  readonly claimLogs: (clusterId: string | undefined) => ClaimedLogs;
   /** What is started must be stopped. */
   readonly onStop: (stop: () => Promise<void>) => void;
   /** The metadata cannot be trusted any more. */
   readonly onFailure: (error: Error) => void;
+}
+
+export interface ClaimedLogs {
+  readonly clusterId: string;
+  /** Of one directory, which nobody else has while this broker lives. */
+  readonly directoryId: Uuid | undefined;
 }
 
 export interface QuorumDependencies {
@@ -65,6 +82,7 @@ export interface QuorumDependencies {
   readonly logger: Logger;
   readonly random: Random;
   readonly fileSystem: FileSystem;
+  readonly transport: Transport;
   readonly connect: (address: { readonly host: string; readonly port: number }) => Promise<Channel>;
 }
 
@@ -83,16 +101,43 @@ export function startQuorum(
   dependencies: QuorumDependencies,
 ): Promise<StartedQuorum> {
   const choice = quorumOf(surroundings.config);
-  return choice.kind === 'local'
-    ? startLocal(surroundings, dependencies)
-    : startFollowed(choice.controller, surroundings, dependencies);
+  switch (choice.kind) {
+    case 'local':
+      return startLocal(surroundings, dependencies);
+    case 'followed':
+      return startFollowed(choice.controller, surroundings, dependencies);
+    case 'zookeeper':
+      return startZooKeeper(choice.options, surroundings, dependencies);
+    default:
+      return unreachable(choice, 'every kind of quorum is started');
+  }
+}
+
+async function startZooKeeper(
+  options: NonNullable<ReturnType<typeof zooKeeperOptions>>,
+  { config, brokerId, claimLogs, onStop, onFailure }: QuorumSurroundings,
+  { connect, ...dependencies }: QuorumDependencies,
+): Promise<StartedQuorum> {
+  const quorum = new ZooKeeperQuorum(
+    { ...options, brokerId, interBrokerListener: interBrokerListener(config), onFailure },
+    { ...dependencies, connectController: connect },
+  );
+  onStop(() => quorum.close());
+  const { directoryId } = claimLogs(await quorum.clusterId());
+  await quorum.start(directoryId);
+  const registrar: Registrar = {
+    register: (registration) => quorum.registerBroker(registration),
+    onEpoch: (listener) => quorum.onBrokerEpoch(listener),
+    needsHeartbeats: false,
+  };
+  return { quorum, brokersBeat: false, watch: quorum, registrar: () => registrar };
 }
 
 async function startLocal(
   { config, brokerId, claimLogs, onStop, onFailure }: QuorumSurroundings,
   { clock, logger, random, fileSystem }: QuorumDependencies,
 ): Promise<StartedQuorum> {
-  const clusterId = claimLogs(undefined);
+  const { clusterId } = claimLogs(undefined);
   const quorum = new LocalQuorum(
     {
       directory: config.get('metadata.log.dir') ?? logDirectories(config)[0]!,
