@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Command, Help } from 'commander';
 import { disk } from '../base/disk.ts';
 import { SluiceError } from '../base/errors.ts';
+import { addClusterCommand } from './cluster.ts';
 import { addConfigCommand } from './config.ts';
 import { addConsumeCommand } from './consume.ts';
 import { addDemoCommand } from './demo.ts';
@@ -36,6 +37,7 @@ for (const add of [
   addProduceCommand,
   addConsumeCommand,
   addGroupsCommand,
+  addClusterCommand,
   addLogCommand,
 ]) {
   add(program);

@@ -9,6 +9,7 @@ import { groupLag } from './group-lag.ts';
 import * as groups from './groups.ts';
 import { allOrThrow } from './outcome.ts';
 import * as partitions from './partitions.ts';
+import * as reassignments from './reassignments.ts';
 import * as topics from './topics.ts';
 
 type Settings = topics.CallSettings;
@@ -85,6 +86,26 @@ export class Admin {
 
   describeCluster(settings?: Settings) {
     return brokers.describeCluster(this.#cluster, settings);
+  }
+
+  /** Begins to move replicas, or takes that back. */
+  reassignPartitions(list: readonly reassignments.Reassignment[], settings?: Settings) {
+    return reassignments.reassignPartitions(this.#cluster, list, settings);
+  }
+
+  /** The reassignments that are under way. */
+  ongoingReassignments(list?: readonly TopicPartition[], settings?: Settings) {
+    return reassignments.ongoingReassignments(this.#cluster, list, settings);
+  }
+
+  /** Of some partitions, or of all that need it. */
+  electLeaders(kind: reassignments.ElectionKind, list?: readonly TopicPartition[], settings?: Settings) {
+    return reassignments.electLeaders(this.#cluster, kind, list, settings);
+  }
+
+  /** Strikes a broker that is gone for good off the cluster's list. */
+  unregisterBroker(id: BrokerId, settings?: Settings) {
+    return reassignments.unregisterBroker(this.#cluster, id, settings);
   }
 
   describeVersions(settings?: Settings) {

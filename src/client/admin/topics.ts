@@ -237,7 +237,7 @@ function partitionDescription(each: DescribePage['topics'][number]['partitions']
 }
 
 /** Where the controller has moved, the next attempt must know about it. */
-function onController<T>(cluster: Cluster, { signal }: CallSettings, attempt: () => Promise<T>): Promise<T> {
+export function onController<T>(cluster: Cluster, { signal }: CallSettings, attempt: () => Promise<T>): Promise<T> {
   return cluster.retrying(signal, async (failures) => {
     if (failures > 0) await cluster.askMetadata([]);
     return attempt();

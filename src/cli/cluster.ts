@@ -1,0 +1,80 @@
+/** `sluice cluster`: who is there, who leads; moving replicas onto brokers and off them. */
+import type { Command } from 'commander';
+import { brokersOption, jsonOption } from './brokers.ts';
+
+export interface ClusterOptions {
+  readonly brokers: string;
+  readonly json: boolean;
+}
+
+export interface MoveOptions extends ClusterOptions {
+  readonly execute: boolean;
+  readonly watch: boolean;
+  readonly cancel: boolean;
+  /** Bytes a second for each broker, as text with an optional unit. */
+  readonly throttle?: string;
+}
+
+export interface RebalanceOptions extends MoveOptions {
+  readonly topic: readonly string[];
+}
+
+export interface ElectOptions extends ClusterOptions {
+  readonly unclean: boolean;
+  readonly topic: readonly string[];
+}
+
+const collect = (value: string, previous: readonly string[]): readonly string[] => [...previous, value];
+
+export function addClusterCommand(program: Command): void {
+  const cluster = program.command('cluster').description('brokers: describe, rebalance, drain, elect leaders');
+  const command = (usage: string, description: string): Command =>
+    cluster.command(usage).description(description).addOption(brokersOption()).addOption(jsonOption());
+  const move = (usage: string, description: string): Command =>
+    command(usage, description)
+      .option('--execute', 'do it', false)
+      .option('--throttle <bytes>', 'at most so many bytes a second to and from each broker, as in 50MiB')
+      .option('--watch', 'stay until everything has moved, and lift the throttle then', false)
+      .option('--cancel', 'take back what is moving, and lift the throttle', false);
+
+  command('describe', 'brokers with what they hold, the controller, what is short of replicas or leaders').action(
+    async (options: ClusterOptions) => {
+      const { describeCluster } = await import('./describe-cluster.ts');
+      await describeCluster(options);
+    },
+  );
+
+  move('rebalance', 'spread replicas and leaders evenly over brokers and racks; shows the plan only, unless --execute')
+    .option('--topic <name>', 'a topic to move; all but internal ones where none is given; repeatable', collect, [])
+    .action(async (options: RebalanceOptions) => {
+      const { rebalance } = await import('./move-replicas.ts');
+      await rebalance(options);
+    });
+
+  move('drain <broker>', 'move everything off a broker that is to go; shows the plan only, unless --execute').action(
+    async (broker: string, options: MoveOptions) => {
+      const { drain } = await import('./move-replicas.ts');
+      await drain(broker, options);
+    },
+  );
+
+  command('elect-leaders', 'let preferred replicas lead again, where they are in sync')
+    .option('--unclean', 'where nobody leads, take any replica that is up; records may be lost', false)
+    .option(
+      '--topic <name[:partitions]>',
+      'a topic, or some of its partitions as in orders:0,2; repeatable',
+      collect,
+      [],
+    )
+    .action(async (options: ElectOptions) => {
+      const { electLeaders } = await import('./elect-leaders.ts');
+      await electLeaders(options);
+    });
+
+  command('unregister <broker>', 'strike a broker that is gone for good off the list').action(
+    async (broker: string, options: ClusterOptions) => {
+      const { unregister } = await import('./elect-leaders.ts');
+      await unregister(broker, options);
+    },
+  );
+}

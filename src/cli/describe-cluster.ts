@@ -1,0 +1,115 @@
+/** Shows the cluster: its brokers, who controls it and by what, and what needs somebody to look after it. */
+import { systemClock } from '../base/clock.ts';
+import { Admin } from '../client/admin/admin.ts';
+import { probeEnsemble, type ServerHealth } from '../metadata/quorums/zookeeper/ensemble-health.ts';
+import { nodeTransport } from '../network/transport.ts';
+import type { ClusterOptions } from './cluster.ts';
+import { type ClusterState, clusterState, isUnderReplicated } from './cluster-state.ts';
+import { colours } from './colours.ts';
+import { openCluster } from './open-cluster.ts';
+import { formatTable, printJson, printLine, type Row } from './output.ts';
+
+interface Quorum {
+  /** `local` is one node's own log; `followed` is another node's. */
+  readonly kind: 'local' | 'followed' | 'zookeeper' | 'unknown';
+  readonly connect?: string;
+  readonly ensemble?: readonly ServerHealth[];
+}
+
+export async function describeCluster(options: ClusterOptions): Promise<void> {
+  await using cluster = await openCluster(options.brokers, 'sluice-cluster');
+  const admin = new Admin(cluster);
+  const state = await clusterState(admin);
+  const quorum = await quorumOf(admin, state);
+  const underReplicated = state.partitions.filter(isUnderReplicated);
+  const leaderless = state.partitions.filter(({ leader }) => leader < 0);
+  if (options.json) {
+    const { clusterId, controllerId } = state;
+    const counts = { underReplicated: underReplicated.length, leaderless: leaderless.length };
+    printJson({
+      clusterId,
+      controllerId,
+      quorum,
+      partitions: { total: state.partitions.length, ...counts },
+      brokers: rowsOf(state),
+    });
+    return;
+  }
+  const controller = state.controllerId < 0 ? colours.red('none') : `broker ${state.controllerId}`;
+  printLine(`cluster ${state.clusterId}, controller: ${controller}, quorum: ${inWords(quorum)}`);
+  const healthy = underReplicated.length === 0 && leaderless.length === 0;
+  const counts = `${state.partitions.length} partitions, ${underReplicated.length} under-replicated, ${leaderless.length} without a leader`;
+  printLine(healthy ? counts : colours.red(counts));
+  printLine('');
+  printLine(
+    formatTable(rowsOf(state), ['broker', 'host', 'port', 'rack', 'state', 'replicas', 'leaders', 'preferred']),
+  );
+  if (quorum.ensemble !== undefined) printLine(formatTable(quorum.ensemble.map(serverRow), SERVER_COLUMNS));
+}
+
+function rowsOf({ brokers, partitions }: ClusterState): Row[] {
+  const known = new Set(brokers.map(({ id }) => id));
+  const rows = brokers.map(({ id, host, port, rack, fenced }) => ({
+    ...countsOf(id, partitions),
+    host,
+    port,
+    rack,
+    state: fenced ? 'fenced' : 'up',
+  }));
+  const gone = new Set(partitions.flatMap(({ replicas }) => replicas.filter((id) => !known.has(id))));
+  const missing = [...gone].map((id) => ({
+    ...countsOf(id, partitions),
+    host: null,
+    port: null,
+    rack: null,
+    state: 'unknown',
+  }));
+  return [...rows, ...missing].sort((left, right) => left.broker - right.broker);
+}
+
+function countsOf(id: number, partitions: ClusterState['partitions']) {
+  const count = (holds: (partition: ClusterState['partitions'][number]) => boolean): number =>
+    partitions.filter(holds).length;
+  return {
+    broker: id,
+    replicas: count(({ replicas }) => replicas.includes(id)),
+    leaders: count(({ leader }) => leader === id),
+    preferred: count(({ replicas }) => replicas[0] === id),
+  };
+}
+
+/** What holds the cluster together, as the configuration of a broker says. */
+async function quorumOf(admin: Admin, { brokers, controllerId }: ClusterState): Promise<Quorum> {
+  const asked = brokers.find(({ id }) => id === controllerId) ?? brokers.find(({ fenced }) => !fenced);
+  if (asked === undefined) return { kind: 'unknown' };
+  const names = ['zookeeper.connect', 'controller.quorum.voters'];
+  const [described] = await admin.describeConfigs([{ type: 'broker', name: String(asked.id), options: names }]);
+  if (described === undefined || !described.ok) return { kind: 'unknown' };
+  const given = (name: string): string => described.entries.find((entry) => entry.name === name)?.value ?? '';
+  const connect = given('zookeeper.connect');
+  if (connect !== '') {
+    const ensemble = await probeEnsemble(connect, { transport: nodeTransport, clock: systemClock });
+    return { kind: 'zookeeper', connect, ensemble };
+  }
+  return { kind: given('controller.quorum.voters') === '' ? 'local' : 'followed' };
+}
+
+function inWords({ kind, connect, ensemble }: Quorum): string {
+  if (kind === 'local' || kind === 'followed')
+    return 'one node (survives the loss of other brokers, not of that machine)';
+  if (kind === 'unknown') return 'unknown';
+  const serving = (ensemble ?? []).filter(({ state }) => state === 'serving').length;
+  return `ZooKeeper at ${connect}, ${serving} of ${ensemble?.length ?? 0} servers serving`;
+}
+
+const SERVER_COLUMNS = ['zookeeper', 'state', 'mode', 'version', 'latencyMs'];
+
+function serverRow({ host, port, state, mode, version, latencyMs }: ServerHealth): Row {
+  return {
+    zookeeper: `${host}:${port}`,
+    state,
+    mode: mode ?? null,
+    version: version ?? null,
+    latencyMs: Math.round(latencyMs),
+  };
+}
