@@ -196,7 +196,8 @@ export class QuorumNode {
     this.started = this.quorum.clusterId(clusterId).then(() => this.quorum.start(identity));
     this.started.then(
       () => this.#register(identity),
-      () => undefined,
+      // A process that cannot start ends.
+      () => this.kill(),
     );
   }
 
