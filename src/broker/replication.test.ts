@@ -13,6 +13,8 @@ async function agree(world: ReplicaWorld, expected: readonly string[]): Promise<
   await world.until(same, `every replica has ${expected.join()}`);
 }
 
+const NOBODY_LEAVES = { 'replica.lag.time.max.ms': '60000', 'sluice.replica.silence.max.ms': '0' };
+
 /** One that leads cannot be reached by others, nor they by it. */
 function cutAmongBrokers(world: ReplicaWorld, id: number): void {
   for (const other of world.brokerIds) {
@@ -33,7 +35,7 @@ describe('a producer with acks=all', () => {
   });
 
   it('waits for its time and is told that it is over, while records stay invisible', async () => {
-    const world = await ReplicaWorld.create({ overrides: { 'replica.lag.time.max.ms': '60000' } });
+    const world = await ReplicaWorld.create({ overrides: NOBODY_LEAVES });
     cutAmongBrokers(world, 1);
     const startedMs = world.clock.monotonicMs();
     const told = await world.finish(world.produce(1, ['a'], { timeoutMs: 700 }));
@@ -53,6 +55,16 @@ describe('a producer with acks=all', () => {
     world.nodes.get(3)!.clock.resume();
     await world.until(() => world.state().isr.length === 3, 'it comes back in');
     await agree(world, ['a']);
+  });
+
+  it('does not wait for one that hangs as long as for one that lags', async () => {
+    const world = await ReplicaWorld.create({ overrides: { 'replica.lag.time.max.ms': '30000' } });
+    world.nodes.get(3)!.clock.pause();
+    const startedMs = world.clock.monotonicMs();
+    const told = await world.finish(world.produce(1, ['a'], { timeoutMs: 10_000 }));
+    assert.equal(told.errorCode, ErrorCode.NONE);
+    assert.ok(world.clock.monotonicMs() - startedMs < 3500, `${world.clock.monotonicMs() - startedMs} ms`);
+    assert.deepEqual(world.state().isr, [1, 2]);
   });
 
   it('is refused while too few replicas are in sync', async () => {
@@ -343,7 +355,7 @@ describe('a follower', () => {
 
 describe('a new leader', () => {
   it('does not say where its log ends before it knows what its predecessor had committed', async () => {
-    const world = await ReplicaWorld.create({ overrides: { 'replica.lag.time.max.ms': '60000' } });
+    const world = await ReplicaWorld.create({ overrides: NOBODY_LEAVES });
     await world.finish(world.produce(1, ['a']));
     assert.equal(world.partition(2).highWatermark, 0);
     cutAmongBrokers(world, 2);
@@ -406,7 +418,7 @@ describe('a consumer', () => {
   });
 
   it('sees at a follower nothing that is not committed', async () => {
-    const world = await ReplicaWorld.create({ overrides: { 'replica.lag.time.max.ms': '60000' } });
+    const world = await ReplicaWorld.create({ overrides: NOBODY_LEAVES });
     cutAmongBrokers(world, 3);
     await world.finish(world.produce(1, ['a'], { acks: 1 }));
     await world.until(() => world.log(2).endOffset === 1, 'it is at the follower');

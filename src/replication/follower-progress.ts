@@ -14,6 +14,8 @@ export interface FollowerFetch {
   readonly startOffset: Offset;
 }
 
+/** A link that carries less than this may make a follower seem to hang. */
+const SLOWEST_BYTES_PER_MS = 1000;
 const UNKNOWN: Offset = -1;
 const NEVER = Number.NEGATIVE_INFINITY;
 
@@ -25,6 +27,10 @@ export class FollowerProgress {
   brokerEpoch: number | undefined;
   #lastCaughtUpMs = NEVER;
   #lastFetchMs = NEVER;
+  /** When it fetched, or this leader epoch began if it did not yet. */
+  #heardMs = NEVER;
+  /** Bytes of the last answer: sending them takes time, too. */
+  #sentBytes = 0;
   /** Where the leader's log ended when the follower fetched last. */
   #leaderEnd: Offset = UNKNOWN;
 
@@ -38,6 +44,8 @@ export class FollowerProgress {
    */
   reset(epoch: { readonly isNewLeader: boolean; readonly inSync: boolean; readonly leaderEnd: Offset }, nowMs: number) {
     this.#lastCaughtUpMs = epoch.inSync ? nowMs : NEVER;
+    this.#heardMs = nowMs;
+    this.#sentBytes = 0;
     this.#lastFetchMs = epoch.inSync && !epoch.isNewLeader ? nowMs : NEVER;
     this.#leaderEnd = epoch.isNewLeader ? UNKNOWN : epoch.leaderEnd;
     if (!epoch.isNewLeader) return;
@@ -58,6 +66,18 @@ export class FollowerProgress {
     this.brokerEpoch = brokerEpoch;
     this.#leaderEnd = Math.max(leaderEnd, this.#leaderEnd);
     this.#lastFetchMs = nowMs;
+    this.#heardMs = nowMs;
+    this.#sentBytes = 0;
+  }
+
+  /** It is being sent records. */
+  sent(bytes: number): void {
+    this.#sentBytes = bytes;
+  }
+
+  /** Whether it should have asked for more by now: a follower always has a fetch under way, unless it hangs. */
+  isSilent(nowMs: number, silenceMaxMs: number): boolean {
+    return nowMs - this.#heardMs > silenceMaxMs + this.#sentBytes / SLOWEST_BYTES_PER_MS;
   }
 
   isCaughtUp(leaderEnd: Offset, nowMs: number, lagTimeMaxMs: number): boolean {

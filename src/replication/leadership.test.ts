@@ -14,11 +14,13 @@ let clock = new SimulatedClock();
 let proposals: IsrProposal[] = [];
 let brokers = new Map<number, { epoch: number; active: boolean }>();
 let committed = 0;
+let silenceMaxMs = Number.POSITIVE_INFINITY;
 
 beforeEach(() => {
   clock = new SimulatedClock();
   proposals = [];
   committed = 0;
+  silenceMaxMs = Number.POSITIVE_INFINITY;
   brokers = new Map([1, 2, 3].map((id) => [id, { epoch: 10 * id, active: true }]));
 });
 
@@ -31,6 +33,7 @@ function lead(state: Partial<PartitionState> = {}, start = 0): Leadership {
       clock,
       logger: silentLogger,
       lagTimeMaxMs: () => LAG_MS,
+      silenceMaxMs: () => silenceMaxMs,
       proposals: { submit: (proposal) => void proposals.push(proposal) },
       brokers: {
         ownEpoch: () => 10,
@@ -229,6 +232,37 @@ describe('a follower goes', () => {
       proposals[0]!.members.map(({ brokerId }) => brokerId),
       [1, 2],
     );
+  });
+
+  it('sooner where it misses records and is not heard of, unless the leader itself may have been deaf', () => {
+    silenceMaxMs = 100;
+    const leadership = lead();
+    const log = { endOffset: 5, highWatermark: 0 };
+    fetches(leadership, 2, 5, log);
+    fetches(leadership, 3, 4, log);
+    clock.advance(100);
+    leadership.shrinkIfLagging(log);
+    clock.advance(1);
+    leadership.shrinkIfLagging(log, { hears: false });
+    assert.equal(proposals.length, 0);
+    leadership.shrinkIfLagging(log);
+    assert.deepEqual(
+      proposals[0]!.members.map(({ brokerId }) => brokerId),
+      [1, 2],
+    );
+    proposals[0]!.settle(answer({ inSyncReplicas: [1, 2] }));
+    assert.equal(leadership.committedEnd(5), 5, 'nobody waits for it to come back in');
+  });
+
+  it('not while it is being sent much', () => {
+    silenceMaxMs = 100;
+    const leadership = lead();
+    fetches(leadership, 2, 5, { endOffset: 5, highWatermark: 0 });
+    fetches(leadership, 3, 4, { endOffset: 5, highWatermark: 0 });
+    leadership.follower(3)!.sent(500_000);
+    clock.advance(600);
+    leadership.shrinkIfLagging({ endOffset: 5, highWatermark: 0 });
+    assert.equal(proposals.length, 0);
   });
 
   it('not where it has everything, however long nothing came', () => {

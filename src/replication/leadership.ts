@@ -30,6 +30,8 @@ export interface LeaderEnvironment {
   readonly proposals: IsrProposals;
   /** replica.lag.time.max.ms */
   readonly lagTimeMaxMs: () => number;
+  /** How long an in-sync follower may not be heard of while it misses records; infinity for no limit. */
+  readonly silenceMaxMs: () => number;
 }
 
 export interface LedPartition {
@@ -142,8 +144,11 @@ export class Leadership {
 
   /** Without waiting for it, one that keeps up but for the high watermark could never join. */
   #isAboutToJoin(follower: FollowerProgress, leaderEnd: Offset): boolean {
-    const { clock, lagTimeMaxMs } = this.#environment;
-    return follower.isCaughtUp(leaderEnd, clock.monotonicMs(), lagTimeMaxMs()) && this.#isEligible(follower);
+    const { clock, lagTimeMaxMs, silenceMaxMs } = this.#environment;
+    const nowMs = clock.monotonicMs();
+    if (!follower.isCaughtUp(leaderEnd, nowMs, lagTimeMaxMs()) || follower.isSilent(nowMs, silenceMaxMs()))
+      return false;
+    return this.#isEligible(follower);
   }
 
   /** A broker that restarted must not come in on what its former life fetched (KIP-903). */
@@ -167,14 +172,20 @@ export class Leadership {
     this.#propose({ kind: 'expand', members: [...this.#inSync.committed, brokerId] });
   }
 
-  /** Proposes to go on without the in-sync followers that have not kept up. */
-  shrinkIfLagging({ endOffset, highWatermark }: LogPosition): void {
+  /**
+   * Proposes to go on without the in-sync followers that have not kept up. Who hangs while producers wait need not be
+   * waited for as long as who lags; `hears` is false where this broker itself may have been deaf.
+   */
+  shrinkIfLagging({ endOffset, highWatermark }: LogPosition, { hears = true } = {}): void {
     if (this.#inSync.pending !== undefined) return;
     const nowMs = this.#environment.clock.monotonicMs();
     const lagTimeMaxMs = this.#environment.lagTimeMaxMs();
+    const silenceMaxMs = hears ? this.#environment.silenceMaxMs() : Number.POSITIVE_INFINITY;
     const lagging = this.#inSync.committed.filter((id) => {
       if (id === this.#led.brokerId) return false;
-      return this.follower(id)?.isCaughtUp(endOffset, nowMs, lagTimeMaxMs) !== true;
+      const follower = this.follower(id);
+      if (follower === undefined || !follower.isCaughtUp(endOffset, nowMs, lagTimeMaxMs)) return true;
+      return follower.endOffset < endOffset && follower.isSilent(nowMs, silenceMaxMs);
     });
     if (lagging.length === 0) return;
     const { topic, partition } = this.#led;

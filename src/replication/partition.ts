@@ -255,10 +255,10 @@ export class Partition {
   }
 
   /** Lets go of followers that do not keep up, and of what waits for them. Called from time to time. */
-  checkFollowers(): void {
+  checkFollowers({ hears = true } = {}): void {
     const leadership = this.#leadership;
     if (leadership === undefined || leadership.followers.length === 0 || this.log.failure !== undefined) return;
-    leadership.shrinkIfLagging(this.log);
+    leadership.shrinkIfLagging(this.log, { hears });
     this.#advance();
     this.#deletionWaits?.reached(this.lowWatermark, ErrorCode.NONE);
   }
@@ -329,7 +329,10 @@ export class Partition {
       if (region !== undefined && this.#holdsBack(follower.brokerId)) {
         region.release();
         region = undefined;
-      } else if (region !== undefined) this.throttle.leader?.record(region.length);
+      } else if (region !== undefined) {
+        this.throttle.leader?.record(region.length);
+        this.#leadership?.follower(follower.brokerId)?.sent(region.length);
+      }
     }
     return {
       errorCode: ErrorCode.NONE,

@@ -34,7 +34,9 @@ export interface ReplicationDependencies {
 }
 
 /** An in-sync replica that hangs holds producers up: it is let go no later than this after its time. */
-const LONGEST_CHECK_MS = 1000;
+const LONGEST_CHECK_MS = 500;
+/** Followers that this broker did not hear while it did not run itself were not silent. */
+const DEAF_MS = 250;
 /** Pace of trying again to create logs that the disk refused. */
 const RETRY_OFFLINE_MS = 10_000;
 
@@ -76,6 +78,7 @@ export class Replication {
           logger,
           proposals: this.#changes,
           lagTimeMaxMs: () => config().get('replica.lag.time.max.ms'),
+          silenceMaxMs: () => config().get('sluice.replica.silence.max.ms') || Number.POSITIVE_INFINITY,
           brokers: {
             ownEpoch: brokerEpoch,
             epochOf: (id) => image().brokers.get(id)?.epoch,
@@ -112,8 +115,10 @@ export class Replication {
   #checkLater(): void {
     const { clock, config } = this.#dependencies;
     const afterMs = Math.max(1, Math.min(LONGEST_CHECK_MS, config().get('replica.lag.time.max.ms') / 2));
+    const dueMs = clock.monotonicMs() + afterMs;
     this.#check = clock.after(afterMs, () => {
-      for (const partition of this.replicas.partitions()) partition.checkFollowers();
+      const hears = clock.monotonicMs() - dueMs < DEAF_MS;
+      for (const partition of this.replicas.partitions()) partition.checkFollowers({ hears });
       this.#retryOffline();
       this.#checkLater();
     });

@@ -9,4 +9,5 @@ export const SOLE_REPLICA: LeaderEnvironment = {
   brokers: { ownEpoch: () => -1, epochOf: () => undefined, isActive: () => false },
   proposals: { submit: () => undefined },
   lagTimeMaxMs: () => 30_000,
+  silenceMaxMs: () => Number.POSITIVE_INFINITY,
 };

@@ -6,6 +6,10 @@ export const replicationOptions = {
     { default: 30000 },
     'Time after which a follower that has not caught up leaves the in-sync set.',
   ),
+  'sluice.replica.silence.max.ms': long(
+    { default: 2500, min: 0 },
+    'Time after which an in-sync follower leaves that misses records and does not ask for them; 0 for no such limit.',
+  ),
   'replica.fetch.max.bytes': int({ default: 1048576, min: 0 }, 'Bytes a follower asks for of each partition.'),
   'replica.fetch.wait.max.ms': int({ default: 500 }, 'Longest that a follower waits for new records.'),
   'replica.fetch.min.bytes': int({ default: 1 }, 'Bytes a follower waits for.'),
