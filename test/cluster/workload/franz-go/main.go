@@ -82,6 +82,8 @@ func produce(ended context.Context) {
 	client, err := kgo.NewClient(append(common(),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerLinger(2*time.Millisecond),
+		// Its default, snappy, is none that kafkajs reads by itself.
+		kgo.ProducerBatchCompression(kgo.GzipCompression()),
 		kgo.ProduceRequestTimeout(5*time.Second),
 		kgo.DefaultProduceTopic(given.Topic),
 	)...)

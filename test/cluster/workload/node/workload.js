@@ -30,7 +30,10 @@ function tell(type, more) {
 
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** One request at a time: its idempotent producer keeps no order among several. */
+/**
+ * One partition a send, one send at a time: when one of several brokers fails, its idempotent producer asks those again
+ * that have not answered yet, counts their answers twice, and is out of sequence from then on.
+ */
 async function produce() {
   const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1, metadataMaxAge: 2000 });
   await producer.connect();
@@ -43,7 +46,10 @@ async function produce() {
     last = now;
     const values = [];
     for (; owed >= 1; owed--) values.push(value++);
-    if (values.length > 0) await send(producer, values);
+    for (let partition = 0; partition < given.partitions; partition++) {
+      const those = values.filter((each) => each % given.partitions === partition);
+      if (those.length > 0) await send(producer, those);
+    }
     await pause(BURST_MS);
   }
   await producer.disconnect();
@@ -97,7 +103,8 @@ async function member() {
       try {
         await consumer.commitOffsets([{ topic, partition, offset: String(last + 1) }]);
       } catch (error) {
-        // Read again by whoever is given the partition.
+        // Read again, from what was committed before, by whoever has the partition then.
+        tell('assign', { partitions: [partition] });
         tell('note', { note: 'commit failed', error: error.type ?? error.message });
         throw error;
       }
