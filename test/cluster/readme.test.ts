@@ -77,7 +77,7 @@ test("the README's cluster of three machines comes up as told and goes on withou
   const network = await createNetwork();
   const children: ChildProcess[] = [];
   context.after(async () => {
-    await Promise.all(children.map((child) => endChild(child, 'SIGKILL')));
+    await Promise.all(children.map((child) => endChild(child, 5000)));
     await network.close();
     rmSync(root, { recursive: true, force: true, maxRetries: 3 });
   });
