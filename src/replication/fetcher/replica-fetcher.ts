@@ -46,6 +46,14 @@ interface RequestInFlight {
 const FETCH_VERSION = fetch.request.versions.to;
 const LIST_OFFSETS_VERSION = listOffsets.request.versions.to;
 const FIRST_BACKOFF_MS = 50;
+/** What a leader says that heard of its role, or of a topic, later than its follower. */
+const IN_TRANSITION: ReadonlySet<Code> = new Set([
+  ErrorCode.UNKNOWN_LEADER_EPOCH,
+  ErrorCode.NOT_LEADER_OR_FOLLOWER,
+  ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+  ErrorCode.UNKNOWN_TOPIC_ID,
+  ErrorCode.INCONSISTENT_TOPIC_ID,
+]);
 /** How often a follower that is held back by its limit looks again. */
 const THROTTLE_CHECK_MS = 100;
 
@@ -252,7 +260,7 @@ export class ReplicaFetcher {
           followed.isStopped = true;
           return undefined;
         default:
-          this.#backOff(followed, errorName(answer.errorCode as Code));
+          this.#backOff(followed, errorName(answer.errorCode as Code), IN_TRANSITION.has(answer.errorCode as Code));
           return undefined;
       }
     } catch (error) {
@@ -296,9 +304,11 @@ export class ReplicaFetcher {
     return durable?.catch((error: unknown) => this.#failed(followed, error));
   }
 
-  #backOff(followed: FollowedPartition, reason: string): void {
+  #backOff(followed: FollowedPartition, reason: string, isUsual = false): void {
     followed.backOff(this.#clock.monotonicMs(), this.#dependencies.settings().backoffMs);
-    this.#logger.info('a partition is fetched again later', { ...nameOf(followed.partition), reason });
+    const fields = { ...nameOf(followed.partition), reason };
+    if (isUsual) this.#logger.debug('a partition is fetched again later', fields);
+    else this.#logger.warn('a partition is fetched again later', fields);
   }
 
   #failed(followed: FollowedPartition, error: unknown): void {
