@@ -35,20 +35,59 @@ test('replicas are distinct, the leader is up, and each rack has one before any 
   );
 });
 
-test('leaders and replicas are spread evenly over like brokers', () => {
-  const brokers = [1, 2, 3, 4, 5, 6].map((id) => broker(id, `rack-${id % 3}`));
-  for (const seed of [1, 2, 3]) {
-    const placed = place(brokers, 600, 3, seed);
-    const leaders = new Map<number, number>();
-    const replicas = new Map<number, number>();
-    for (const assignment of placed) {
-      leaders.set(assignment[0]!, (leaders.get(assignment[0]!) ?? 0) + 1);
-      for (const id of assignment) replicas.set(id, (replicas.get(id) ?? 0) + 1);
-    }
-    for (const { id } of brokers) {
-      assert.ok(Math.abs(leaders.get(id)! - 100) <= 5, `broker ${id} leads ${leaders.get(id)}`);
-      assert.ok(Math.abs(replicas.get(id)! - 300) <= 15, `broker ${id} holds ${replicas.get(id)}`);
-    }
+/** Most minus least of what each broker was given. */
+function spread(brokers: readonly UsableBroker[], given: readonly number[]): number {
+  const counts = brokers.map(({ id }) => given.filter((each) => each === id).length);
+  return Math.max(...counts) - Math.min(...counts);
+}
+
+const leadersOf = (placed: readonly (readonly number[])[]): number[] => placed.map(([leader]) => leader!);
+
+test('brokers differ by one leader and one replica at most, however many partitions there are', () => {
+  const shape = fc.record({
+    count: fc.integer({ min: 1, max: 9 }),
+    factor: fc.nat(8),
+    partitions: fc.nat(70),
+    seed: fc.nat(),
+  });
+  fc.assert(
+    fc.property(shape, ({ count, factor, partitions, seed }) => {
+      const brokers = Array.from({ length: count }, (_, id) => broker(id));
+      const placed = place(brokers, partitions, 1 + (factor % count), seed);
+      assert.ok(spread(brokers, leadersOf(placed)) <= 1);
+      assert.ok(spread(brokers, placed.flat()) <= 1);
+    }),
+  );
+});
+
+test('racks of one size get as much each, and so do their brokers', () => {
+  const shape = fc.record({
+    racks: fc.integer({ min: 2, max: 4 }),
+    size: fc.integer({ min: 1, max: 3 }),
+    partitions: fc.nat(70),
+    seed: fc.nat(),
+  });
+  fc.assert(
+    fc.property(shape, ({ racks, size, partitions, seed }) => {
+      const brokers = Array.from({ length: racks * size }, (_, id) => broker(id, `rack-${id % racks}`));
+      const placed = place(brokers, partitions, racks, seed);
+      assert.ok(spread(brokers, leadersOf(placed)) <= 1);
+      assert.ok(spread(brokers, placed.flat()) <= 2);
+    }),
+  );
+});
+
+test('leaders are spread over racks of different sizes as well', () => {
+  const brokers = [broker(1, 'a'), broker(2, 'b'), broker(3, 'b'), broker(4, 'b')];
+  assert.ok(spread(brokers, leadersOf(place(brokers, 40, 2))) <= 1);
+});
+
+test('brokers share partitions with all others, so that the load of one that goes is taken by many', () => {
+  const brokers = Array.from({ length: 6 }, (_, id) => broker(id));
+  const placed = place(brokers, 300, 3);
+  for (const { id } of brokers) {
+    const others = new Set(placed.filter((replicas) => replicas[0] === id).map((replicas) => replicas[1]));
+    assert.equal(others.size, 5, `of broker ${id} take over: ${[...others]}`);
   }
 });
 

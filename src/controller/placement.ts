@@ -1,13 +1,8 @@
 /**
- * Which brokers hold the replicas of new partitions: striped over racks, then over the brokers of each rack, as Kafka's
- * StripedReplicaPlacer. With racks A, B, C of three brokers each and nothing left to chance:
- *
- *    partition 0: A0 B0 C0
- *    partition 1: B1 C1 A1
- *    partition 2: C2 A2 B2
- *
- * Starting points are random. The first replica, the leader, is never on a fenced broker; other replicas are only where
- * a rack has no other broker left.
+ * Which brokers hold the replicas of new partitions. Each partition is led by the broker that has been given fewest
+ * leaders, and its other replicas go one to each rack before any rack has two, there to the brokers that have been given
+ * fewest replicas; chance decides between like ones, so that brokers share partitions with all others rather than with
+ * the same few. Leaders are never on fenced brokers; other replicas are only where a rack has no other broker left.
  */
 import type { Random } from '../base/random.ts';
 import type { BrokerId } from '../base/units.ts';
@@ -34,111 +29,73 @@ export function placeReplicas(
   if (replicationFactor > brokers.length) {
     return `a replication factor of ${replicationFactor} needs as many brokers; registered: ${brokers.length}`;
   }
-  const racks = new Racks(brokers, random);
-  return Array.from({ length: partitions }, () => racks.place(replicationFactor));
+  const placement = new Placement(brokers, random);
+  return Array.from({ length: partitions }, () => placement.place(replicationFactor));
 }
 
-/** A round through some brokers that starts one further in each epoch. */
-class BrokerRound {
-  readonly brokers: BrokerId[];
-  #start: number;
-  #taken = 0;
-  #epoch = 0;
-
-  constructor(brokers: BrokerId[], random: Random) {
-    this.brokers = brokers.sort((left, right) => left - right);
-    this.#start = brokers.length === 0 ? 0 : random.below(brokers.length);
-  }
-
-  /** The next broker of this epoch's round, undefined where it is complete. */
-  next(epoch: number): BrokerId | undefined {
-    if (this.#epoch !== epoch) {
-      this.#epoch = epoch;
-      this.#taken = 0;
-      this.#start++;
-    }
-    if (this.#taken >= this.brokers.length) return undefined;
-    return this.brokers[(this.#start + this.#taken++) % this.brokers.length];
-  }
+interface Candidate extends UsableBroker {
+  leaders: number;
+  replicas: number;
+  /** Drawn anew for every partition. */
+  lot: number;
 }
 
-interface Rack {
-  readonly unfenced: BrokerRound;
-  readonly fenced: BrokerRound;
-}
+type Order = (left: Candidate, right: Candidate) => number;
 
-class Racks {
+const byLeaders: Order = (left, right) =>
+  left.leaders - right.leaders || left.replicas - right.replicas || left.lot - right.lot;
+const byReplicas: Order = (left, right) =>
+  Number(left.fenced) - Number(right.fenced) ||
+  left.replicas - right.replicas ||
+  // Who leads much follows in its stead.
+  right.leaders - left.leaders ||
+  left.lot - right.lot;
+
+class Placement {
   readonly #random: Random;
-  readonly #racks: Rack[];
-  readonly #unfencedBrokers: number;
-  /** Rack that the next partition starts with. */
-  #start: number;
-  #epoch = 0;
+  readonly #candidates: readonly Candidate[];
 
   constructor(brokers: readonly UsableBroker[], random: Random) {
     this.#random = random;
-    const names = [...new Set(brokers.map(({ rack }) => rack))].sort(compareRacks);
-    const members = (rack: string | null, fenced: boolean): BrokerId[] =>
-      brokers.filter((broker) => broker.rack === rack && broker.fenced === fenced).map(({ id }) => id);
-    this.#racks = names.map((rack) => ({
-      unfenced: new BrokerRound(members(rack, false), random),
-      fenced: new BrokerRound(members(rack, true), random),
-    }));
-    this.#unfencedBrokers = brokers.filter(({ fenced }) => !fenced).length;
-    this.#start = random.below(this.#racks.length);
+    this.#candidates = brokers.map((broker) => ({ ...broker, leaders: 0, replicas: 0, lot: 0 }));
   }
 
   place(replicationFactor: number): BrokerId[] {
-    this.#mix();
-    const replicas: BrokerId[] = [];
-    const leaderRack = this.#firstUnfenced(replicas);
-    // The leader's rack has had its turn in this round, wherever the round comes to it.
-    let skip = leaderRack;
-    for (let at = this.#start; replicas.length < replicationFactor; at = (at + 1) % this.#racks.length) {
-      if (at === skip) {
-        skip = -1;
+    for (const candidate of this.#candidates) candidate.lot = this.#random.below(2 ** 30);
+    const leader = least(
+      this.#candidates.filter(({ fenced }) => !fenced),
+      byLeaders,
+    );
+    leader.leaders++;
+    const chosen = new Set<Candidate>([leader]);
+    let racks = new Set([leader.rack]);
+    while (chosen.size < replicationFactor) {
+      const left = this.#candidates.filter((candidate) => !chosen.has(candidate));
+      const elsewhere = left.filter(({ rack }) => !racks.has(rack));
+      if (elsewhere.length === 0) {
+        // Every rack that has brokers left has had its turn.
+        racks = new Set();
         continue;
       }
-      const rack = this.#racks[at]!;
-      const broker = rack.unfenced.next(this.#epoch) ?? rack.fenced.next(this.#epoch);
-      if (broker !== undefined) replicas.push(broker);
+      const next = leastOfItsRack(elsewhere);
+      chosen.add(next);
+      racks.add(next.rack);
     }
-    this.#epoch++;
-    this.#start = (this.#start + 1) % this.#racks.length;
-    return replicas;
-  }
-
-  /** After as many partitions as there are leaders the same assignments would come again: shuffle. */
-  #mix(): void {
-    if (this.#epoch !== this.#unfencedBrokers || this.#unfencedBrokers <= 1) return;
-    shuffle(this.#racks, this.#random);
-    for (const { unfenced, fenced } of this.#racks) {
-      shuffle(unfenced.brokers, this.#random);
-      shuffle(fenced.brokers, this.#random);
-    }
-    this.#epoch = 0;
-  }
-
-  #firstUnfenced(replicas: BrokerId[]): number {
-    for (let at = this.#start; ; at = (at + 1) % this.#racks.length) {
-      const leader = this.#racks[at]!.unfenced.next(this.#epoch);
-      if (leader === undefined) continue;
-      replicas.push(leader);
-      return at;
-    }
+    for (const candidate of chosen) candidate.replicas++;
+    return [...chosen].map(({ id }) => id);
   }
 }
 
-/** Brokers without a rack first. */
-function compareRacks(left: string | null, right: string | null): number {
-  if (left === null || right === null) return Number(left !== null) - Number(right !== null);
-  return left < right ? -1 : 1;
+/** Within each rack a fenced broker comes last; between the racks only the load counts. */
+function leastOfItsRack(candidates: readonly Candidate[]): Candidate {
+  const best = new Map<string | null, Candidate>();
+  for (const candidate of candidates) {
+    const other = best.get(candidate.rack);
+    if (other === undefined || byReplicas(candidate, other) < 0) best.set(candidate.rack, candidate);
+  }
+  return least([...best.values()], byReplicas);
 }
 
-/** Fisher and Yates. */
-function shuffle<T>(items: T[], random: Random): void {
-  for (let last = items.length - 1; last > 0; last--) {
-    const other = random.below(last + 1);
-    [items[last], items[other]] = [items[other]!, items[last]!];
-  }
+function least(candidates: readonly Candidate[], order: Order): Candidate {
+  return candidates.reduce((best, candidate) => (order(candidate, best) < 0 ? candidate : best));
 }
