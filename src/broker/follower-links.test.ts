@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { SluiceError } from '../base/errors.ts';
+import { SimulatedClock } from '../base/simulated-clock.ts';
+import { applyRecords, emptyImage } from '../metadata/image.ts';
+import type { RoleListener } from '../metadata/quorum.ts';
+import { newRecord } from '../metadata/records.ts';
+import type { Channel } from '../network/channel.ts';
+import type { Connection } from '../network/connection.ts';
+import { ownConnection } from './answering.ts';
+import { FollowerLinks } from './follower-links.ts';
+
+const registered = (brokerId: number, brokerEpoch: number) =>
+  newRecord('registerBroker', {
+    brokerId,
+    brokerEpoch,
+    incarnationId: 'AAAAAAAAAAAAAAAAAAAAAw',
+    endPoints: [],
+    features: [],
+    rack: null,
+    fenced: false,
+    inControlledShutdown: false,
+    logDirs: [],
+  });
+
+/** What is found at a broker's address. */
+type Found = 'answers' | 'refuses' | 'is silent' | 'accepts and dies';
+
+function world() {
+  const clock = new SimulatedClock();
+  const { image } = applyRecords(emptyImage('c'), [registered(1, 10), registered(2, 20), registered(3, 30)], 5, 1);
+  const gone: [brokerId: number, brokerEpoch: number][] = [];
+  const roles: RoleListener[] = [];
+  const found = new Map<number, Found>();
+  const quorum = {
+    active: true,
+    isActiveController: () => quorum.active,
+    image: () => image,
+    onRole: (listener: RoleListener) => {
+      roles.push(listener);
+      return () => undefined;
+    },
+  };
+  const connect = async (brokerId: number): Promise<Channel> => {
+    const state = found.get(brokerId) ?? 'answers';
+    const cause = (code: string) => ({ cause: Object.assign(new Error(code), { code }) });
+    if (state === 'refuses') throw new SluiceError('BROKER_UNREACHABLE', 'refused', cause('ECONNREFUSED'));
+    if (state === 'is silent') throw new SluiceError('BROKER_UNREACHABLE', 'no answer', cause('ETIMEDOUT'));
+    const request = async (): Promise<object> => {
+      if (state === 'answers') return {};
+      found.set(brokerId, 'refuses');
+      throw new SluiceError('BROKER_DISCONNECTED', 'closed', { retriable: true });
+    };
+    return { request, close: async () => undefined } as unknown as Channel;
+  };
+  const links = new FollowerLinks(
+    { brokerId: 1 },
+    { clock, quorum, connect, onGone: (brokerId, brokerEpoch) => gone.push([brokerId, brokerEpoch]) },
+  );
+  const link = (): { connection: Connection; end(): void } => {
+    const ends: (() => void)[] = [];
+    const connection = { ...ownConnection(), onPeerEnd: (listener: () => void) => void ends.push(listener) };
+    return { connection, end: () => void ends.map((listener) => listener()) };
+  };
+  const pass = async (ms = 2000): Promise<void> => {
+    for (let passed = 0; passed < ms; passed += 10) {
+      await new Promise(setImmediate);
+      clock.advance(10);
+    }
+    await new Promise(setImmediate);
+  };
+  return { links, link, gone, found, quorum, roles, pass };
+}
+
+describe('the links of followers', () => {
+  it('tell that a broker is gone when its link ends and its address refuses', async () => {
+    const { links, link, gone, found, pass } = world();
+    const { connection, end } = link();
+    links.seen(2, connection);
+    found.set(2, 'refuses');
+    end();
+    await pass();
+    assert.deepEqual(gone, [[2, 20]]);
+  });
+
+  it('look again where a dying process still accepts connections', async () => {
+    const { links, link, gone, found, pass } = world();
+    const { connection, end } = link();
+    links.seen(2, connection);
+    found.set(2, 'accepts and dies');
+    end();
+    await pass();
+    assert.deepEqual(gone, [[2, 20]]);
+  });
+
+  it('accuse nobody who answers, who is silent, or who has linked up anew', async () => {
+    const { links, link, gone, found, pass } = world();
+    const [two, three] = [link(), link()];
+    links.seen(2, two.connection);
+    links.seen(3, three.connection);
+    found.set(3, 'is silent');
+    two.end();
+    three.end();
+    await pass();
+    const again = link();
+    links.seen(2, again.connection);
+    const newer = link();
+    links.seen(2, newer.connection);
+    found.set(2, 'refuses');
+    again.end();
+    await pass();
+    assert.deepEqual(gone, []);
+  });
+
+  it('accuse nobody while another node is the controller', async () => {
+    const { links, link, gone, found, quorum, pass } = world();
+    const { connection, end } = link();
+    links.seen(2, connection);
+    found.set(2, 'refuses');
+    quorum.active = false;
+    end();
+    await pass();
+    assert.deepEqual(gone, []);
+  });
+
+  it('of a new controller find the brokers that died with the one before', async () => {
+    const { links, link, gone, found, roles, pass } = world();
+    links.seen(3, link().connection);
+    found.set(2, 'refuses');
+    found.set(3, 'refuses');
+    for (const listener of roles) listener(true);
+    await pass(100);
+    assert.deepEqual(gone, [[2, 20]]);
+  });
+});
