@@ -136,4 +136,38 @@ describe('fetch sessions', () => {
     assert.notEqual(open(cache, [target('c')]), 0);
     assert.equal(cache.size, 2);
   });
+
+  it('answer a request that waits as soon as the next one of the session is there', () => {
+    const cache = sessions();
+    const sessionId = open(cache, [target('a')]);
+    const first = cache.begin(request({ sessionId, sessionEpoch: 1 }));
+    let hurried = 0;
+    first.hurry.onHurry(() => hurried++);
+    const second = cache.begin(request({ sessionId, sessionEpoch: 2, targets: [target('b')] }));
+    assert.equal(hurried, 1);
+    assert.equal(first.hurry.hurried, true);
+    assert.equal(second.hurry.hurried, false);
+    assert.equal(second.targets.length, 2);
+    assert.deepEqual(first.conclude([news()]).include, [false]);
+  });
+
+  it('tell a client each time that it is sent to another replica', () => {
+    const cache = sessions();
+    const sessionId = open(cache, [target('a')]);
+    for (const sessionEpoch of [1, 2]) {
+      const context = cache.begin(request({ sessionId, sessionEpoch }));
+      assert.deepEqual(context.conclude([news({ redirected: true })]).include, [true]);
+    }
+  });
+
+  it('of followers take the place of those of clients, and not the other way round', () => {
+    const cache = sessions(1);
+    const ofClient = open(cache, [target('a')]);
+    const follower = cache.begin(request({ isFollower: true, targets: [target('a')] }));
+    assert.notEqual(follower.conclude([news()]).sessionId, 0);
+    const gone = cache.begin(request({ sessionId: ofClient, sessionEpoch: 1 }));
+    assert.equal(gone.errorCode, ErrorCode.FETCH_SESSION_ID_NOT_FOUND);
+    nowMs += 1_000_000;
+    assert.equal(open(cache, [target('b')]), 0);
+  });
 });

@@ -37,9 +37,13 @@ export class ReplicaWalk {
   #refused = 0;
   #kills = 0;
 
+  /** Every third seed makes records durable before they are acknowledged, every fourth fetches through two connections. */
   static async create(seed: number): Promise<ReplicaWalk> {
-    const configs = { 'min.insync.replicas': 2, 'internal.segment.bytes': 1500 };
-    return new ReplicaWalk(await ReplicaWorld.create({ seed, partitions: PARTITIONS, configs }));
+    const flushes = seed % 3 === 0 ? { 'flush.messages': 1 } : {};
+    const configs = { 'min.insync.replicas': 2, 'internal.segment.bytes': 1500, ...flushes };
+    const overrides = { 'num.replica.fetchers': seed % 4 === 0 ? '2' : '1' };
+    const holdsDisks = seed % 3 === 0;
+    return new ReplicaWalk(await ReplicaWorld.create({ seed, partitions: PARTITIONS, configs, overrides, holdsDisks }));
   }
 
   constructor(world: ReplicaWorld) {
