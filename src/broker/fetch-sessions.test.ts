@@ -167,7 +167,8 @@ describe('fetch sessions', () => {
     assert.notEqual(follower.conclude([news()]).sessionId, 0);
     const gone = cache.begin(request({ sessionId: ofClient, sessionEpoch: 1 }));
     assert.equal(gone.errorCode, ErrorCode.FETCH_SESSION_ID_NOT_FOUND);
-    nowMs += 1_000_000;
     assert.equal(open(cache, [target('b')]), 0);
+    nowMs += 1_000_000;
+    assert.notEqual(open(cache, [target('b')]), 0, 'the follower is gone');
   });
 });

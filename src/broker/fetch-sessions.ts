@@ -176,15 +176,15 @@ export class FetchSessions {
 
   #makeRoom({ isFollower }: SessionRequest): boolean {
     if (this.#sessions.size < this.#limits.maxSessions) return true;
-    for (const oldest of this.#sessions.values()) {
-      if (isFollower && !oldest.isFollower) {
-        this.#sessions.delete(oldest.id);
+    for (const session of this.#sessions.values()) {
+      const isIdle = this.#clock.monotonicMs() - session.lastUsedMs >= EVICTION_AGE_MS;
+      // A client's makes room for a follower's, which is in use all the time as long as the follower is there.
+      if (isIdle || (isFollower && !session.isFollower)) {
+        this.#sessions.delete(session.id);
         return true;
       }
-      if (!isFollower && oldest.isFollower) continue;
-      if (this.#clock.monotonicMs() - oldest.lastUsedMs < EVICTION_AGE_MS) return false;
-      this.#sessions.delete(oldest.id);
-      return true;
+      // The others are younger.
+      if (!isFollower) return false;
     }
     return false;
   }
