@@ -1,5 +1,5 @@
 /** The other side of worker-engine.ts: the entry point of the compaction thread. */
-import { constants, setPriority } from 'node:os';
+import { setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { assert } from '../../base/assert.ts';
 import { messageOf } from '../../base/errors.ts';
@@ -85,9 +85,15 @@ function answer(call: CleaningCall): CleaningAnswer {
   }
 }
 
-// Where processors are short, whoever produces and fetches goes first; what is idle is used in full. Elsewhere than on Linux this would be the whole
-// process's priority and not the thread's.
-if (process.platform === 'linux') setPriority(0, constants.priority.PRIORITY_LOW);
+/**
+ * A third of the processor time of a thread of ordinary priority where they compete; all that is idle. The lowest
+ * priority would have a seventieth: on a busy machine nothing is compacted then, and whoever waits for a lock that this
+ * thread holds (the allocator's, the engine's) waits as long. How little compaction takes is Pacing's affair.
+ */
+const NICENESS = 5;
+
+// Elsewhere than on Linux this would be the whole process's priority and not the thread's.
+if (process.platform === 'linux') setPriority(0, NICENESS);
 
 parentPort?.on('message', (call: CleaningCall) => {
   const result = answer(call);

@@ -4,7 +4,7 @@
  * when the log ends, fails or is truncated.
  */
 import { assert } from '../../base/assert.ts';
-import { systemErrorCode } from '../../base/errors.ts';
+import { SluiceError, systemErrorCode } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
 import type { Offset, Timestamp } from '../../base/units.ts';
 import { abortedTransactions } from '../aborted-transactions.ts';
@@ -49,7 +49,8 @@ const LEAST_SLOTS = 1024;
 
 /**
  * Compacts `range` of a log and everything below it. Undefined where that was given up. Rejects with CorruptRecords or
- * an AssertionError where the log cannot be compacted; an I/O error is noted in the log, which may take it offline.
+ * an AssertionError where the log cannot be compacted, and with the engine's SluiceError; an I/O error is noted in the
+ * log, which may take it offline.
  */
 export async function compact(
   core: LogCore,
@@ -62,7 +63,8 @@ export async function compact(
     return await new CompactionRun(core, range, tools).run();
   } catch (error) {
     if (error instanceof GivenUp || !core.isUsable || tools.isStopped()) return undefined;
-    if (systemErrorCode(error) === undefined) throw error;
+    // What ended the engine says nothing about the disk.
+    if (systemErrorCode(error) === undefined || error instanceof SluiceError) throw error;
     core.noteError(error, 'compact the log');
     return undefined;
   } finally {

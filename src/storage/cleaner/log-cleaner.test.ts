@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { SluiceError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import { makeTemporaryDirectory } from '../../base/temporary-directory.ts';
 import { failingDisk } from '../failing-file-system.test.support.ts';
@@ -8,10 +9,11 @@ import { ManualClock, newLog, testDependencies } from '../log.test.support.ts';
 import type { Log } from '../log.ts';
 import { defaultLogConfig, type LogConfig } from '../log-config.ts';
 import { LogManager } from '../log-manager.ts';
-import { InlineEngine } from './cleaning-engine.ts';
+import { type CleaningEngine, InlineEngine } from './cleaning-engine.ts';
 import { append, readEntries } from './compaction.test.support.ts';
 import { type CleanerSettings, defaultCleanerSettings, LogCleaner } from './log-cleaner.ts';
 import { Throttle } from './throttle.ts';
+import { ENGINE_ENDED } from './worker-engine.ts';
 
 const COMPACT: LogConfig = { ...defaultLogConfig, compactPolicy: true, deletePolicy: false, fileDeleteDelayMs: 1 };
 const TOPIC_ID = 'ckhF3xLEQsqTd6aJf9KTaQ';
@@ -38,7 +40,12 @@ function fill(log: Log, segments: number, key: string): void {
   }
 }
 
-function cleanerOf(logs: readonly Log[], clock: ManualClock, parts: { settings?: Partial<CleanerSettings> } = {}) {
+interface CleanerParts {
+  readonly settings?: Partial<CleanerSettings>;
+  readonly engine?: CleaningEngine;
+}
+
+function cleanerOf(logs: readonly Log[], clock: ManualClock, parts: CleanerParts = {}) {
   const cleaned: string[] = [];
   const lines: string[] = [];
   const note = (message: string): void => void lines.push(message);
@@ -47,7 +54,7 @@ function cleanerOf(logs: readonly Log[], clock: ManualClock, parts: { settings?:
     {
       settings: () => ({ ...defaultCleanerSettings, ...parts.settings }),
       logs: () => logs,
-      engine: () => new InlineEngine({ clock }),
+      engine: () => parts.engine ?? new InlineEngine({ clock }),
       onCleaned: async (log) => void cleaned.push(log.directory.split('/').at(-1)!),
     },
     { ...testDependencies({ clock }), logger },
@@ -106,6 +113,26 @@ test('a log that cannot be compacted is said so once and left alone; the others 
     assert.equal(lines.filter((line) => line.includes('cannot be compacted')).length, 1);
     assert.equal(broken!.offline, false);
     for (const log of [broken!, good!]) await log.close();
+  });
+});
+
+test('a compaction thread that ends leaves the log as it was, and the next one goes on', async () => {
+  await withTemporary(async (path) => {
+    const clock = new ManualClock();
+    const log = newLog(`${path}/t-0`, COMPACT, testDependencies({ clock }));
+    fill(log, 2, 'a');
+    const engine = new InlineEngine({ clock });
+    const { filter } = engine;
+    engine.filter = () => Promise.reject(new SluiceError(ENGINE_ENDED, 'out of memory'));
+    const { cleaner, cleaned } = cleanerOf([log], clock, { engine });
+    assert.equal(await cleaner.cleanAll(), 0);
+    assert.equal(log.offline, false);
+    assert.equal(readEntries(log).length, 20);
+    engine.filter = filter;
+    await cleaner.cleanAll();
+    assert.deepEqual(cleaned, ['t-0']);
+    assert.deepEqual(readEntries(log), ['19:a=1.9']);
+    await log.close();
   });
 });
 

@@ -4,8 +4,11 @@ import type { Clock } from '../../base/clock.ts';
 const UNHURRIED = 0.5;
 /** Rest for each millisecond of work where the event loop has no time left: compaction goes on at a quarter of its speed. */
 const MOST_REST = 3;
-/** A piece of work that took longer waited for something else. */
-const LONGEST_WORK_MS = 250;
+/**
+ * A piece of work takes a few milliseconds. Where it took longer it waited for a processor or a disk that others use:
+ * resting for that as well would give way twice, and hold compaction up the more, the longer it had waited.
+ */
+const LONGEST_WORK_MS = 25;
 
 /**
  * Makes background work rest the more, the busier the broker is. Processor time alone is no measure: what is read and
