@@ -60,11 +60,11 @@ async function moveReplicas(
   const throttle = options.throttle === undefined ? undefined : throttleBytes(options.throttle);
   await using cluster = await openCluster(options.brokers, 'sluice-cluster');
   const admin = new Admin(cluster);
-  if (options.cancel) return cancel(admin, options);
+  if (options.cancel) return await cancel(admin, options);
   const ongoing = await admin.ongoingReassignments();
   if (ongoing.length > 0) {
     remark(`${ongoing.length} partitions are being moved already`);
-    if (options.watch) return watch(admin, options, drained);
+    if (options.watch) return await watch(admin, options, drained);
     throw new SluiceError('REASSIGNMENT_IN_PROGRESS', 'nothing is planned while replicas are moving', {
       remedy: 'Wait for them with --watch, or take them back with --cancel.',
     });

@@ -1,0 +1,187 @@
+/** `sluice cluster` as a user runs it, against three brokers in this process, the first of which is the quorum. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { extname } from 'node:path';
+import { after, before, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { alterPartitionReassignments } from '../../src/protocol/apis/alter-partition-reassignments.ts';
+import { createTopics } from '../../src/protocol/apis/create-topics.ts';
+import { metadata } from '../../src/protocol/apis/metadata.ts';
+import { produce } from '../../src/protocol/apis/produce.ts';
+import { buildBatch } from '../../src/records/builder.ts';
+import { startTestBroker, type TestBroker } from '../support/test-broker.ts';
+import type { Wire } from '../support/wire.ts';
+
+const MAIN = fileURLToPath(new URL(`../../src/cli/main${extname(import.meta.filename)}`, import.meta.url));
+const TOPIC = 'orders';
+/** All on brokers 1 and 2, all led by 1. */
+const PARTITIONS = 6;
+
+const brokers: TestBroker[] = [];
+let wire: Wire;
+
+interface Result {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function sluice(...args: readonly string[]): Promise<Result> {
+  return new Promise((resolve) => {
+    // The second one: what only the controller can do is passed on.
+    const env = { ...process.env, SLUICE_BROKERS: `127.0.0.1:${brokers[1]!.port}`, NO_COLOR: '1' };
+    execFile(process.execPath, [MAIN, 'cluster', ...args], { env }, (error, stdout, stderr) => {
+      resolve({ code: typeof error?.code === 'number' ? error.code : error === null ? 0 : -1, stdout, stderr });
+    });
+  });
+}
+
+interface DescribedBroker {
+  readonly broker: number;
+  readonly state: string;
+  readonly rack: string | null;
+  readonly replicas: number;
+  readonly leaders: number;
+  readonly preferred: number;
+}
+
+async function described(): Promise<{
+  readonly controllerId: number;
+  readonly quorum: { readonly kind: string };
+  readonly partitions: { readonly total: number; readonly underReplicated: number; readonly leaderless: number };
+  readonly brokers: readonly DescribedBroker[];
+}> {
+  const { code, stdout, stderr } = await sluice('describe', '--json');
+  assert.equal(code, 0, stderr);
+  return JSON.parse(stdout);
+}
+
+/** Replicas, leaders and preferred leaders of each broker. */
+async function held(): Promise<[replicas: number, leaders: number, preferred: number][]> {
+  return (await described()).brokers.map(({ replicas, leaders, preferred }) => [replicas, leaders, preferred]);
+}
+
+before(async () => {
+  brokers.push(await startTestBroker({ config: { 'broker.rack': 'a' } }));
+  const voters = `1@127.0.0.1:${brokers[0]!.port}`;
+  for (const id of [2, 3]) {
+    const config = { 'node.id': String(id), 'process.roles': 'broker', 'controller.quorum.voters': voters };
+    brokers.push(await startTestBroker({ config: { ...config, 'broker.rack': 'a' } }));
+  }
+  wire = brokers[0]!.wire();
+  const assignments = Array.from({ length: PARTITIONS }, (_, partitionIndex) => ({
+    partitionIndex,
+    brokerIds: [1, 2],
+  }));
+  const topic = { name: TOPIC, numPartitions: -1, replicationFactor: -1, assignments, configs: [] };
+  const { topics } = await wire.reply(createTopics, 7, { topics: [topic], timeoutMs: 5000 });
+  assert.equal((topics as { errorCode: number }[])[0]!.errorCode, 0);
+  const records = buildBatch({ records: [{ key: null, value: Buffer.alloc(5000), timestamp: 1 }] });
+  const topicData = [{ name: TOPIC, partitionData: [{ index: 0, records }] }];
+  await wire.reply(produce, 9, { acks: -1, timeoutMs: 5000, topicData });
+});
+
+after(async () => {
+  wire.close();
+  for (const broker of brokers.toReversed()) await broker.close();
+});
+
+it('describes brokers, the controller, the quorum and what is short of replicas', async () => {
+  const { controllerId, quorum, partitions, brokers: rows } = await described();
+  assert.deepEqual([controllerId, quorum.kind], [1, 'local']);
+  assert.deepEqual(partitions, { total: PARTITIONS, underReplicated: 0, leaderless: 0 });
+  assert.deepEqual(
+    rows.map(({ broker, state, rack }) => [broker, state, rack]),
+    [1, 2, 3].map((id) => [id, 'up', 'a']),
+  );
+  assert.deepEqual(await held(), [
+    [6, 6, 6],
+    [6, 0, 0],
+    [0, 0, 0],
+  ]);
+  const { stdout } = await sluice('describe');
+  assert.match(stdout, /controller: broker 1/);
+  assert.match(stdout, /6 partitions, 0 under-replicated, 0 without a leader/);
+});
+
+it('shows what would move and moves nothing', async () => {
+  const { code, stdout, stderr } = await sluice('rebalance', '--json');
+  assert.equal(code, 0, stderr);
+  const { moves } = JSON.parse(stdout) as { moves: { replicas: number[]; target: number[] }[] };
+  assert.equal(moves.filter(({ target }) => target.includes(3)).length, 4);
+  assert.match(stderr, /Nothing was changed/);
+  assert.deepEqual((await held())[2], [0, 0, 0]);
+});
+
+it('spreads replicas and leaders over all brokers, and then has nothing to do', async () => {
+  const { code, stderr } = await sluice('rebalance', '--execute', '--watch', '--throttle', '50MiB');
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /everything is where it shall be/);
+  assert.deepEqual(await held(), [
+    [4, 2, 2],
+    [4, 2, 2],
+    [4, 2, 2],
+  ]);
+  assert.match((await sluice('rebalance')).stderr, /nothing needs to move/);
+});
+
+it('drains a broker and proves that nothing is left on it', async () => {
+  const { code, stderr } = await sluice('drain', '2', '--execute', '--watch');
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /broker 2 holds nothing any more/);
+  assert.deepEqual((await held())[1], [0, 0, 0]);
+  assert.equal((await sluice('drain', '2', '--execute')).code, 0);
+});
+
+it('refuses to drain what is needed, and who is not there', async () => {
+  const topic = { name: 'everywhere', numPartitions: 1, replicationFactor: 3, assignments: [], configs: [] };
+  await wire.reply(createTopics, 7, { topics: [topic], timeoutMs: 5000 });
+  const needed = await sluice('drain', '3');
+  assert.equal(needed.code, 1);
+  assert.match(needed.stderr, /as many replicas as there are brokers left, such as everywhere-0/);
+  assert.match((await sluice('drain', '9')).stderr, /there is no broker 9/);
+});
+
+it('elects preferred leaders, and says so where nothing is to be done', async () => {
+  const { code, stderr } = await sluice('elect-leaders', '--topic', `${TOPIC}:0,1`);
+  assert.equal(code, 0, stderr);
+  const { stdout } = await sluice('elect-leaders', '--topic', TOPIC, '--json');
+  assert.equal((JSON.parse(stdout) as { elected: boolean }[]).filter(({ elected }) => elected).length, 0);
+  assert.match((await sluice('elect-leaders', '--topic', 'none')).stderr, /none/);
+});
+
+it('takes back what is moving', async () => {
+  assert.equal((await sluice('rebalance', '--throttle', 'fast')).code, 1);
+  // A broker that is not there keeps it moving.
+  await brokers.pop()!.close();
+  const assignments = [{ partitionIndex: 0, brokerIds: [1, 2] }];
+  const topic = { name: 'moving', numPartitions: -1, replicationFactor: -1, assignments, configs: [] };
+  await wire.reply(createTopics, 7, { topics: [topic], timeoutMs: 5000 });
+  const partitions = [{ partitionIndex: 0, replicas: [3, 1] }];
+  await wire.reply(alterPartitionReassignments, 1, { timeoutMs: 5000, topics: [{ name: 'moving', partitions }] });
+  const moving = await sluice('rebalance');
+  assert.equal(moving.code, 1);
+  assert.match(moving.stderr, /1 partitions are being moved already/);
+  const { code, stdout, stderr } = await sluice('rebalance', '--cancel', '--json');
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(JSON.parse(stdout), [{ topic: 'moving', partition: 0, cancelled: true }]);
+  assert.deepEqual((await replicasOf('moving')).sort(), [1, 2]);
+  assert.match((await sluice('rebalance', '--cancel')).stderr, /nothing is moving/);
+});
+
+async function replicasOf(name: string): Promise<number[]> {
+  const { topics } = await wire.reply(metadata, 12, { topics: [{ name }] });
+  return (topics as { partitions: { replicaNodes: number[] }[] }[])[0]!.partitions[0]!.replicaNodes;
+}
+
+it('strikes only brokers that are gone off the list', async () => {
+  const up = await sluice('unregister', '2');
+  assert.equal(up.code, 1);
+  assert.match(up.stderr, /broker 2 is up/);
+  assert.equal((await described()).brokers[2]!.state, 'fenced');
+  const gone = await sluice('unregister', '3');
+  assert.equal(gone.code, 0, gone.stderr);
+  const row = (await described()).brokers.find(({ broker }) => broker === 3);
+  assert.ok(row === undefined || row.state === 'unknown', 'its replicas are still told');
+  assert.match((await sluice('unregister', '3')).stderr, /not currently registered/);
+});
