@@ -26,6 +26,9 @@ interface SeenReplica {
   verifiedEnd: number;
 }
 
+/** `min.insync.replicas` of all topics. */
+const MIN_IN_SYNC = 2;
+
 /** What is known of one partition of one topic id. */
 class SeenPartition {
   readonly name: string;
@@ -35,6 +38,10 @@ class SeenPartition {
   /** What the controller decided, by partition epoch. */
   readonly decisions = new Map<number, string>();
   readonly replicas = new Map<number, SeenReplica>();
+  /** The latest decision. */
+  partitionEpoch = -1;
+  leader = -1;
+  inSync: readonly number[] = [];
 
   constructor(name: string) {
     this.name = name;
@@ -42,16 +49,29 @@ class SeenPartition {
   }
 }
 
+/** A follower was taken into an in-sync set. */
+export interface Expansion {
+  readonly topic: string;
+  readonly partition: number;
+  readonly leader: number;
+  readonly member: number;
+}
+
 export class ClusterInvariants {
+  /** Called within the controller's turn, before anybody else can know. */
+  onExpansion: (expansion: Expansion) => void = () => undefined;
   readonly #partitions = new Map<string, SeenPartition>();
   /** Of the metadata, by offset. */
   readonly #images = new Map<number, { readonly digest: string; readonly seenBy: string }>();
   readonly #nowMs: () => number;
+  readonly #isLossy: (host: SimulatedHost) => boolean;
   /** Leaders that were seen. */
   elections = 0;
 
-  constructor(options: { readonly nowMs: () => number }) {
+  /** `isLossy`: the broker lost what it had not synced, and has not yet caught up again. */
+  constructor(options: { readonly nowMs: () => number; readonly isLossy: (host: SimulatedHost) => boolean }) {
     this.#nowMs = options.nowMs;
+    this.#isLossy = options.isLossy;
   }
 
   /** How many batches were committed in all partitions. */
@@ -86,6 +106,13 @@ export class ClusterInvariants {
         const seen = this.#seen(topic.id, topic.name, index);
         const { leader, leaderEpoch, partitionEpoch, isr, replicas } = partition;
         this.#seeDecision(host, seen, partitionEpoch, decisionOf({ leader, leaderEpoch, isr, replicas }), true);
+        if (partitionEpoch <= seen.partitionEpoch) continue;
+        const joined = isr.find((id) => !seen.inSync.includes(id));
+        const isExpansion = leader === seen.leader && joined !== undefined && seen.inSync.length > 0;
+        if (isExpansion) this.onExpansion({ topic: topic.name, partition: index, leader, member: joined });
+        seen.partitionEpoch = partitionEpoch;
+        seen.leader = leader;
+        seen.inSync = isr;
       }
     }
   }
@@ -133,6 +160,12 @@ export class ClusterInvariants {
     if (partition.log.failure !== undefined || partition.log.offline) return;
     this.#checkEpochs(host, seen, replica, partition);
     const { highWatermark } = partition;
+    // Its high watermark was durable, the log below it was not: nobody sees that before its leader has cut it.
+    if (!partition.isLeader && this.#isLossy(host)) {
+      replica.highWatermark = highWatermark;
+      replica.verifiedEnd = 0;
+      return;
+    }
     if (highWatermark < replica.highWatermark) {
       this.#fail(host, `the high watermark of ${seen.name} fell from ${replica.highWatermark} to ${highWatermark}`);
     }
@@ -193,8 +226,14 @@ export class ClusterInvariants {
 
   /** What counts as committed is on every replica that counts as in sync. */
   #checkInSync(host: SimulatedHost, seen: SeenPartition, partition: Partition, hosts: readonly SimulatedHost[]): void {
-    const { leadership } = partition;
-    for (const brokerId of leadership?.inSync.committed ?? []) {
+    const { leadership, state } = partition;
+    const members = leadership?.inSync.committed ?? [];
+    const fewest = Math.min(MIN_IN_SYNC, state.replicas.length);
+    // A leader that only begins to follow the metadata finds in its log what others committed.
+    if (members.length < fewest && partition.highWatermark > seen.committed.endOffset) {
+      this.#fail(host, `${seen.name} commits up to ${partition.highWatermark} with only ${members} in sync`);
+    }
+    for (const brokerId of members) {
       if (brokerId === host.brokerId) continue;
       const other = hosts[brokerId - 1]!;
       const found = !other.serves ? undefined : other.services?.replicas.find(partition.topic, partition.partition);

@@ -5,9 +5,11 @@
 import type { Random } from '../../src/base/random.ts';
 import { Admin } from '../../src/client/admin/admin.ts';
 import type { Cluster } from '../../src/client/cluster.ts';
+import { updateFeatures } from '../../src/protocol/apis/update-features.ts';
+import { ErrorCode } from '../../src/protocol/error-codes.ts';
 import { describeAnomalies } from '../cluster/checker/anomalies.ts';
 import { checkHistory } from '../cluster/checker/checker.ts';
-import { ClusterInvariants, InvariantViolation } from './cluster-invariants.ts';
+import { ClusterInvariants, type Expansion, InvariantViolation } from './cluster-invariants.ts';
 import { type ClusterStep, outcomeText, takeClusterStep } from './cluster-steps.ts';
 import { ClusterWorkload } from './cluster-workload.ts';
 import { ClusterWorld, type WorldOptions } from './cluster-world.ts';
@@ -34,6 +36,9 @@ export class ClusterRun {
   lossy: SimulatedHost | undefined;
   readonly #losses = new Map<SimulatedHost, number>();
   readonly #supervision: Random;
+  /** What happens right after the next follower was taken into an in-sync set. */
+  #ambush: ((expansion: Expansion) => void) | undefined;
+  #sprung: (() => void) | undefined;
   readonly #restarting = new Set<SimulatedHost>();
   readonly #full = new Set<SimulatedHost>();
   #healing = false;
@@ -41,18 +46,29 @@ export class ClusterRun {
 
   constructor(options: WorldOptions) {
     this.world = new ClusterWorld(options);
-    this.invariants = new ClusterInvariants({ nowMs: () => this.world.clock.monotonicMs() });
+    this.invariants = new ClusterInvariants({
+      nowMs: () => this.world.clock.monotonicMs(),
+      isLossy: (host) => this.lossy === host,
+    });
     this.workload = new ClusterWorkload(this.world);
     this.operator = this.world.client('op');
     this.admin = new Admin(this.operator);
     this.#supervision = this.world.randomFor('supervision');
     this.world.onServices = (host, services) => this.invariants.watch(host, services);
     this.world.afterEvent = () => this.#afterEvent();
+    this.invariants.onExpansion = (expansion) => {
+      const ambush = this.#ambush;
+      this.#ambush = undefined;
+      if (ambush !== undefined && !this.#healing) this.#sprung = () => ambush(expansion);
+    };
   }
 
   #afterEvent(): void {
     const { world } = this;
     this.invariants.check(world.hosts);
+    const sprung = this.#sprung;
+    this.#sprung = undefined;
+    sprung?.();
     if (world.unhandled.length > 0) throw world.unhandled[0];
     const complaint = world.trace.complaints.shift();
     if (complaint !== undefined && !this.#full.has(world.hosts.find(({ name }) => name === complaint.host)!)) {
@@ -75,6 +91,11 @@ export class ClusterRun {
       if (!this.#full.has(host)) throw new InvariantViolation(`${host.name} ended: ${host.failure.stack}`);
     }
     this.restartLater(host, 100 + this.#supervision.below(2000));
+  }
+
+  /** Lies in wait for the next change of that kind; at most one at a time. */
+  lieInWait(ambush: (expansion: Expansion) => void): void {
+    this.#ambush = ambush;
   }
 
   /** Whether every partition that a broker holds counts it as in sync, as the controller sees it. */
@@ -138,10 +159,15 @@ export class ClusterRun {
     return this.world.hosts.filter((other) => other !== host).map(({ name }) => name);
   }
 
-  block(random: Random, from: string, to: string): void {
+  block(from: string, to: string, forMs: number): void {
     const { network } = this.world;
     network.block(from, to);
-    this.later(50 + Math.floor(random.fraction() ** 2 * 7000), () => network.unblock(from, to));
+    this.later(forMs, () => network.unblock(from, to));
+  }
+
+  /** The name of the broker that is the active controller. */
+  get controllerName(): string | undefined {
+    return this.world.hosts.find(({ services }) => services?.quorum.isActiveController() === true)?.name;
   }
 
   isFull(host: SimulatedHost): boolean {
@@ -177,6 +203,7 @@ export class ClusterRun {
     for (const host of world.hosts) host.start();
     const started = await world.runUntil(() => world.hosts.every((host) => host.serves), START_MS);
     if (!started) throw new InvariantViolation('the cluster did not start');
+    await world.runUntilSettled(this.#keepEligibleLeaders(), START_MS);
     for (const topic of [
       { name: 'a', partitions: 2 },
       { name: 'b', partitions: 1 },
@@ -185,6 +212,13 @@ export class ClusterRun {
       this.workload.topics.push({ ...topic });
     }
     this.workload.startReading();
+  }
+
+  /** Without them the last replica of an in-sync set would lead again after it lost its tail (KIP-966). */
+  async #keepEligibleLeaders(): Promise<void> {
+    const featureUpdates = [{ feature: 'eligible.leader.replicas.version', maxVersionLevel: 1 }];
+    const { errorCode, errorMessage } = await this.operator.call('controller', updateFeatures, { featureUpdates });
+    if (errorCode !== ErrorCode.NONE) throw new InvariantViolation(`no eligible leader replicas: ${errorMessage}`);
   }
 
   async take(step: ClusterStep): Promise<void> {

@@ -123,20 +123,20 @@ const ACTIONS = {
   isolate: (run, random) => {
     const host = run.pick(random, () => true)!;
     for (const other of run.othersOf(host)) {
-      run.block(random, host.name, other);
-      run.block(random, other, host.name);
+      run.block(host.name, other, faultMs(random));
+      run.block(other, host.name, faultMs(random));
     }
     return `isolate ${host.name}`;
   },
   cutPair: (run, random) => {
     const [one, other] = shuffled([...run.world.hosts], random);
-    run.block(random, one!.name, other!.name);
-    run.block(random, other!.name, one!.name);
+    run.block(one!.name, other!.name, faultMs(random));
+    run.block(other!.name, one!.name, faultMs(random));
     return `cut ${one!.name} from ${other!.name}`;
   },
   cutOneWay: (run, random) => {
     const [one, other] = shuffled([...run.world.hosts], random);
-    run.block(random, one!.name, other!.name);
+    run.block(one!.name, other!.name, faultMs(random));
     return `cut the way from ${one!.name} to ${other!.name}`;
   },
   slow: (run, random) => {
@@ -152,6 +152,38 @@ const ACTIONS = {
     const host = run.pick(random, (each) => each.isUp);
     if (host === undefined || !run.world.network.resetOne(host.name)) return undefined;
     return `reset a connection of ${host.name}`;
+  },
+  killLeaderOfNewMember: (run, random) => {
+    const afterMs = random.below(3) === 0 ? 0 : random.below(20);
+    run.lieInWait(({ leader }) => {
+      run.later(afterMs, () => {
+        const host = run.world.host(leader);
+        if (!host.isUp || !run.mayKill(host)) return;
+        run.world.trace.note('--', `kill ${host.name}, which has just got a new in-sync replica`);
+        host.kill();
+        run.restartLater(host, downMs(random));
+      });
+    });
+    return undefined;
+  },
+  hideNewMember: (run, random) => {
+    run.lieInWait(({ topic, partition, leader, member }) => {
+      const host = run.world.host(leader);
+      const controller = run.controllerName;
+      if (controller === undefined || controller === host.name) return;
+      run.world.trace.note('--', `${host.name} does not hear that b${member} is in sync with it`);
+      const forMs = 1500 + faultMs(random);
+      run.block(controller, host.name, forMs);
+      run.block(host.name, `b${member}`, forMs);
+      for (let index = 0; index < 3; index++) run.later(300 * index, () => run.workload.produceTo(topic, partition));
+      run.later(1200, () => {
+        if (!host.isUp || !run.mayKill(host)) return;
+        run.world.trace.note('--', `kill ${host.name}, which never heard of it`);
+        host.kill();
+        run.restartLater(host, LONGEST_DOWN_MS);
+      });
+    });
+    return undefined;
   },
   fillDisk: (run, random) => {
     const host = run.pick(random, (each) => each.isUp && !run.isFull(each));
@@ -184,6 +216,8 @@ const WEIGHTS: Readonly<Record<StepKind, number>> = {
   cutOneWay: 3,
   slow: 3,
   reset: 3,
+  killLeaderOfNewMember: 3,
+  hideNewMember: 3,
   fillDisk: 2,
 };
 
@@ -217,7 +251,7 @@ function downMs(random: Random): number {
   return 50 + Math.floor(random.fraction() ** 2 * LONGEST_DOWN_MS);
 }
 
-export function faultMs(random: Random): number {
+function faultMs(random: Random): number {
   return 50 + Math.floor(random.fraction() ** 2 * LONGEST_FAULT_MS);
 }
 

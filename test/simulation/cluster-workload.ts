@@ -76,6 +76,12 @@ export class ClusterWorkload {
     for (let index = 0; index < count; index++) this.#send(writer, topic.name, partition);
   }
 
+  /** Some records that are promised to be kept, to one partition of a topic that lives. */
+  produceTo(topic: string, partition: number): void {
+    if (!this.topics.some(({ name, partitions }) => name === topic && partition < partitions)) return;
+    for (const writer of this.#writers) if (writer.safe) this.#send(writer, topic, partition);
+  }
+
   #send({ name, producer, safe }: Writer, topic: string, partition: number): void {
     const value = this.#nextValue++;
     const place = `${topic}/${partition}`;
