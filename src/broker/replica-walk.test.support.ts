@@ -68,6 +68,7 @@ export class ReplicaWalk {
   async #run(ms: number): Promise<void> {
     for (let passed = 0; passed < ms; passed += 5) {
       await this.world.run(5);
+      this.#endWithoutDisk();
       this.#watchSessions();
     }
   }
@@ -209,6 +210,15 @@ export class ReplicaWalk {
     if (leader >= 0 && active) this.world.controller.elect(TOPIC_ID, partition, next);
   }
 
+  /** A broker that has no log directory any more stops. */
+  #endWithoutDisk(): void {
+    for (const [id, node] of this.world.nodes) {
+      if (node.logs.directories().some(({ online }) => online)) continue;
+      this.world.kill(id);
+      this.world.controller.fence(id);
+    }
+  }
+
   /** What the controller does about brokers that it does not hear of, and hears of again. */
   #watchSessions(): void {
     const { world } = this;
@@ -278,6 +288,7 @@ export class ReplicaWalk {
     world.delayMs = 2;
     world.metadataDelayMs = 5;
     for (const node of world.nodes.values()) node.clock.resume();
+    this.#endWithoutDisk();
     for (const id of world.brokerIds) await this.#start(world.nodes.has(id) ? undefined : id);
     this.#watchSessions();
     const healed = (): boolean => {
