@@ -29,6 +29,7 @@ import { brokerConfigsOf, emptyImage, type MetadataImage, topicConfigsOf } from 
 import type { MetadataQuorum } from '../metadata/quorum.ts';
 import { nodeTransport, type Transport } from '../network/transport.ts';
 import { alterPartition } from '../protocol/apis/alter-partition.ts';
+import { assignReplicasToDirs } from '../protocol/apis/assign-replicas-to-dirs.ts';
 import { replicaConfigOf } from '../replication/replica-config.ts';
 import type { TopicDirectory } from '../replication/replicas.ts';
 import { Replication } from '../replication/replication.ts';
@@ -50,6 +51,7 @@ import { cleanerSettings, logDirectories, logManagerOptions } from './log-option
 import { Peers } from './peers.ts';
 import { type ProducerIdBlock, ProducerIds } from './producer-ids.ts';
 import { type StartedQuorum, startQuorum } from './quorums.ts';
+import { ReplicaDirectories } from './replica-directories.ts';
 import type { BrokerServices } from './services.ts';
 import { ServingGate } from './serving-gate.ts';
 import { TopicCreation } from './topic-creation.ts';
@@ -117,6 +119,7 @@ class BrokerProcess implements Broker {
   /** Of the cluster, where others than this node's directories know it. */
   #clusterId: string | undefined;
   #membership: ClusterMembership | undefined;
+  #directories: ReplicaDirectories | undefined;
   /** Set once there are handlers. */
   #answerOwn: Answering = () => Promise.resolve(undefined);
   #answerEnveloped: Answering = () => Promise.resolve(undefined);
@@ -145,7 +148,10 @@ class BrokerProcess implements Broker {
         },
         configOf: (topic) => this.#logConfigOf(topic),
         isStray: (log) => this.#isStray(log),
-        onMoved: (log) => this.#replication?.replicas.logMoved(log),
+        onMoved: (log) => {
+          this.#replication?.replicas.logMoved(log);
+          this.#directories?.look();
+        },
         onDirectoryFailure: () => this.#replication?.directoryFailed(),
         // Never the end of a log that nobody hosts yet: what of it is committed is not known better than before.
         highWatermarkOf: (log) =>
@@ -188,8 +194,9 @@ class BrokerProcess implements Broker {
   }
 
   /** Takes over the metadata as it is in this turn, and every change from then on. */
-  #follow(quorum: MetadataQuorum, { groups }: BrokerServices): void {
+  #follow(quorum: MetadataQuorum, { groups, controllerGateway }: BrokerServices): void {
     const replication = this.#replication!;
+    const directories = this.#createReplicaDirectories(quorum, controllerGateway);
     const configure = (image: MetadataImage): void => {
       this.#config = this.#static.withDynamic(brokerConfigsOf(image, this.brokerId));
     };
@@ -197,11 +204,30 @@ class BrokerProcess implements Broker {
     replication.hostAll(quorum.image());
     replication.start();
     groups.start();
+    directories.look();
     quorum.subscribe((delta, image) => {
       configure(image);
       replication.follow(delta, image);
       groups.follow(delta, image);
+      if (delta.createdTopics.length > 0 || delta.changedTopics.length > 0) directories.look();
     });
+  }
+
+  #createReplicaDirectories(quorum: MetadataQuorum, gateway: ControllerGateway): ReplicaDirectories {
+    const { logger, clock } = this.#dependencies;
+    const directories = new ReplicaDirectories(
+      { brokerId: this.brokerId, brokerEpoch: () => this.#brokerEpoch },
+      {
+        clock,
+        logger,
+        image: () => quorum.image(),
+        logs: this.#logs,
+        assign: (request) => gateway.request(assignReplicasToDirs, request),
+      },
+    );
+    this.#stops.push(async () => directories.close());
+    this.#directories = directories;
+    return directories;
   }
 
   async #startQuorum(): Promise<StartedQuorum> {
