@@ -14,12 +14,15 @@ import type { Uuid } from '../base/uuid.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
 import { interBrokerListener } from '../config/listeners.ts';
 import type { Controller } from '../controller/controller.ts';
+import { eligibleLeaderRecords } from '../controller/eligible-leaders.ts';
 import type { BrokerWatch } from '../metadata/broker-registration.ts';
+import { featureRecords } from '../metadata/first-records.ts';
 import type { MetadataQuorum } from '../metadata/quorum.ts';
 import { FollowedQuorum } from '../metadata/quorums/followed.ts';
 import { LocalQuorum } from '../metadata/quorums/local.ts';
 import { zooKeeperOptions } from '../metadata/quorums/zookeeper/quorum-options.ts';
 import { ZooKeeperQuorum } from '../metadata/quorums/zookeeper/zookeeper-quorum.ts';
+import type { MetadataRecord } from '../metadata/records.ts';
 import type { Channel } from '../network/channel.ts';
 import type { Transport } from '../network/transport.ts';
 import { brokerRegistration } from '../protocol/apis/broker-registration.ts';
@@ -119,7 +122,13 @@ async function startZooKeeper(
   { connect, ...dependencies }: QuorumDependencies,
 ): Promise<StartedQuorum> {
   const quorum = new ZooKeeperQuorum(
-    { ...options, brokerId, interBrokerListener: interBrokerListener(config), onFailure },
+    {
+      ...options,
+      brokerId,
+      interBrokerListener: interBrokerListener(config),
+      firstRecords: firstRecords(config),
+      onFailure,
+    },
     { ...dependencies, connectController: connect },
   );
   onStop(() => quorum.close());
@@ -133,6 +142,11 @@ async function startZooKeeper(
   return { quorum, brokersBeat: false, watch: quorum, registrar: () => registrar };
 }
 
+/** As Kafka formats new clusters: a replica that lost what it had acknowledged does not lead while others have it. */
+function firstRecords(config: BrokerConfig): MetadataRecord[] {
+  return [...featureRecords(), ...eligibleLeaderRecords(config)];
+}
+
 async function startLocal(
   { config, brokerId, claimLogs, onStop, onFailure }: QuorumSurroundings,
   { clock, logger, random, fileSystem }: QuorumDependencies,
@@ -143,6 +157,7 @@ async function startLocal(
       directory: config.get('metadata.log.dir') ?? logDirectories(config)[0]!,
       nodeId: brokerId,
       clusterId,
+      firstRecords: firstRecords(config),
       segmentBytes: config.get('metadata.log.segment.bytes'),
       segmentMs: config.get('metadata.log.segment.ms'),
       snapshotAfterBytes: config.get('metadata.log.max.record.bytes.between.snapshots'),

@@ -3,13 +3,19 @@
  * when that changes, who was eligible by the old measure is no longer.
  */
 import type { BrokerConfig } from '../config/broker-config.ts';
-import { brokerConfigsOf, configsOf, type MetadataImage, RESOURCE_TYPE } from '../metadata/image.ts';
+import { brokerConfigsOf, configsOf, emptyImage, type MetadataImage, RESOURCE_TYPE } from '../metadata/image.ts';
 import { type MetadataRecord, newRecord } from '../metadata/records.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
-import { keepsEligibleLeaders } from './partition-rules.ts';
+import { ELR_FEATURE, keepsEligibleLeaders } from './partition-rules.ts';
 import { type Refusal, refuse } from './refusal.ts';
 
 const MIN_IN_SYNC = 'min.insync.replicas';
+
+/** For new clusters: the feature is on, with the measure that this configuration has. */
+export function eligibleLeaderRecords(config: BrokerConfig): MetadataRecord[] {
+  const image = emptyImage('');
+  return [newRecord('featureLevel', { name: ELR_FEATURE, featureLevel: 1 }), ...minInSyncRecords(image, config)];
+}
 
 /** What the feature begins with: one value for the whole cluster, and none of a broker's own. */
 export function minInSyncRecords(image: MetadataImage, config: BrokerConfig): MetadataRecord[] {

@@ -12,16 +12,10 @@ import { messageOf, SluiceError } from '../../base/errors.ts';
 import type { BrokerId, LeaderEpoch, Offset, Timestamp } from '../../base/units.ts';
 import { ControlType } from '../../records/control.ts';
 import type { Log, LogDependencies } from '../../storage/log.ts';
+import { featureRecords } from '../first-records.ts';
 import { applyRecords, emptyImage, type MetadataImage } from '../image.ts';
 import type { MetadataListener, MetadataQuorum } from '../quorum.ts';
-import {
-  GROUP_VERSION_FEATURE,
-  GROUP_VERSION_LEVEL,
-  METADATA_VERSION_FEATURE,
-  METADATA_VERSION_LEVEL,
-  type MetadataRecord,
-  newRecord,
-} from '../records.ts';
+import { METADATA_VERSION_FEATURE, type MetadataRecord, newRecord } from '../records.ts';
 import { RecordStream } from '../stream/record-stream.ts';
 import { controlBatch, packAtomic } from './metadata-batches.ts';
 import { metadataLogDirectory, openMetadataLog, replayLog } from './metadata-log.ts';
@@ -49,6 +43,8 @@ export interface LocalQuorumOptions {
   readonly snapshotAfterBytes?: number;
   /** metadata.log.max.snapshot.interval.ms; 0 for no limit in time. */
   readonly snapshotAfterMs?: number;
+  /** What a new cluster begins with; left out, the features that are always there. */
+  readonly firstRecords?: readonly MetadataRecord[];
   /** Largest record batch; only tests set it. */
   readonly maxBatchBytes?: number;
   /** The log or a listener failed: nothing can be written any more, and the node should stop. */
@@ -109,6 +105,7 @@ export class LocalQuorum implements MetadataQuorum {
       segmentMs: WEEK_MS,
       snapshotAfterBytes: DEFAULT_SNAPSHOT_BYTES,
       snapshotAfterMs: HOUR_MS,
+      firstRecords: featureRecords(),
       maxBatchBytes: 8 * 2 ** 20,
       ...rest,
     };
@@ -190,8 +187,7 @@ export class LocalQuorum implements MetadataQuorum {
     const first: MetadataRecord[] = [];
     if (openTransaction) first.push(newRecord('abortTransaction', { reason: 'the controller stopped in its midst' }));
     if (!this.#image.features.has(METADATA_VERSION_FEATURE)) {
-      first.push(newRecord('featureLevel', { name: METADATA_VERSION_FEATURE, featureLevel: METADATA_VERSION_LEVEL }));
-      first.push(newRecord('featureLevel', { name: GROUP_VERSION_FEATURE, featureLevel: GROUP_VERSION_LEVEL }));
+      first.push(...this.#options.firstRecords);
     }
     if (first.length > 0) this.#write(packAtomic(first, { ...place, baseOffset: log.endOffset }).bytes);
     await log.flush();

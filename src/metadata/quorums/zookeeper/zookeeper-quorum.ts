@@ -13,17 +13,11 @@ import type { Channel } from '../../../network/channel.ts';
 import type { Transport } from '../../../network/transport.ts';
 import type { BrokerRegistration, BrokerWatch, LiveBroker } from '../../broker-registration.ts';
 import type { MetadataDelta } from '../../delta.ts';
+import { featureRecords } from '../../first-records.ts';
 import { emptyImage, type MetadataImage } from '../../image.ts';
 import { imageDifference } from '../../image-difference.ts';
 import type { MetadataListener, MetadataQuorum, RoleListener } from '../../quorum.ts';
-import {
-  GROUP_VERSION_FEATURE,
-  GROUP_VERSION_LEVEL,
-  METADATA_VERSION_FEATURE,
-  METADATA_VERSION_LEVEL,
-  type MetadataRecord,
-  newRecord,
-} from '../../records.ts';
+import { METADATA_VERSION_FEATURE, type MetadataRecord } from '../../records.ts';
 import { RecordStream } from '../../stream/record-stream.ts';
 import { StreamFollower } from '../../stream/stream-follower.ts';
 import { failedWith } from './client/errors.ts';
@@ -50,6 +44,8 @@ export interface ZooKeeperQuorumOptions {
   readonly setAcl?: boolean;
   /** Digest credentials, `user:password`. */
   readonly credentials?: string | undefined;
+  /** What a new cluster begins with; left out, the features that are always there. */
+  readonly firstRecords?: readonly MetadataRecord[];
   /** Only tests set it. */
   readonly limits?: MultiLimits;
   /** A bug or credentials that are refused: the node should stop. */
@@ -133,6 +129,9 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
   };
 
   constructor(options: ZooKeeperQuorumOptions, dependencies: ZooKeeperQuorumDependencies) {
+    if (options.credentials !== undefined && !options.credentials.includes(':')) {
+      throw new SluiceError('INVALID_CONFIG', 'sluice.zookeeper.credentials: allowed: user:password');
+    }
     if (options.setAcl === true && options.credentials === undefined) {
       throw new SluiceError('INVALID_CONFIG', 'zookeeper.set.acl=true: nobody could change what nobody has created', {
         remedy: 'Set sluice.zookeeper.credentials too, or leave zookeeper.set.acl off.',
@@ -438,7 +437,8 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
     this.stream.open(image, office.epoch);
     this.#tell(image, imageDifference(before, image));
     logger.info('this node is the active controller', { epoch: office.epoch, topics: image.topics.byId.size });
-    if (!image.features.has(METADATA_VERSION_FEATURE)) await writes.append(firstRecords());
+    if (!image.features.has(METADATA_VERSION_FEATURE))
+      await writes.append(this.#options.firstRecords ?? featureRecords());
     if (this.#writes !== writes) return;
     this.#toldActive = true;
     this.#liveBrokers = new LiveBrokers(office.zooKeeper, this.#dependencies, (brokers) => {
@@ -562,13 +562,6 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
 }
 
 /** What a cluster is founded with. */
-function firstRecords(): MetadataRecord[] {
-  return [
-    newRecord('featureLevel', { name: METADATA_VERSION_FEATURE, featureLevel: METADATA_VERSION_LEVEL }),
-    newRecord('featureLevel', { name: GROUP_VERSION_FEATURE, featureLevel: GROUP_VERSION_LEVEL }),
-  ];
-}
-
 function isAlive(state: SessionState): boolean {
   return state === 'connecting' || state === 'connected';
 }

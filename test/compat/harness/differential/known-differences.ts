@@ -25,11 +25,6 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     sluice: /^"<words>"$/,
   },
   {
-    why: 'Kafka sets min.insync.replicas for the whole cluster when eligible leader replicas are a feature; here it is the default',
-    path: /min\.insync\.replicas|^results\[0\]\.configs\[0\]$/,
-    kafka: /^3$|min\.insync\.replicas/,
-  },
-  {
     why: 'Kafka runs into an exception of its own (UNKNOWN_SERVER_ERROR); Sluice names the fault',
     path: /errorCode$/,
     kafka: /^-1$/,
