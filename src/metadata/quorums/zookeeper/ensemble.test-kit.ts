@@ -9,7 +9,7 @@ import type { SocketListener, Transport, TransportSocket } from '../../../networ
 import { codeOfReason } from './client/errors.ts';
 import { JuteReader } from './client/jute.ts';
 import { type ConnectReply, PASSWORD_BYTES, type WatchedPaths, XID } from './client/messages.ts';
-import type { SessionId, WatchEvent } from './client/zookeeper.ts';
+import type { Operation, SessionId, WatchEvent } from './client/zookeeper.ts';
 import {
   connectReply,
   notification,
@@ -22,7 +22,7 @@ import {
   writeResult,
   writeStat,
 } from './server-messages.test-kit.ts';
-import { Refused, ZnodeTree } from './znode-tree.test-kit.ts';
+import { Refused, type Transaction, ZnodeTree } from './znode-tree.test-kit.ts';
 
 export interface SimulatedEnsembleOptions {
   /** Default 3. */
@@ -49,6 +49,8 @@ export class SimulatedEnsemble {
   readonly clock: Clock;
   readonly random: Random;
   readonly latencyMs: readonly [number, number];
+  /** Sees every transaction that was made. */
+  onWrite: (operations: readonly Operation[]) => void = () => undefined;
   readonly #up: boolean[];
   readonly #hung = new Set<number>();
   readonly #cut = new Set<string>();
@@ -277,8 +279,9 @@ export class SimulatedEnsemble {
     }
   }
 
-  #write(operations: Parameters<ZnodeTree['transact']>[0], session: SessionId): ReturnType<ZnodeTree['transact']> {
+  #write(operations: readonly Operation[], session: SessionId): Transaction {
     const transaction = this.tree.transact(operations, { session, nowMs: this.clock.wallMs() });
+    this.onWrite(operations);
     for (const event of transaction.events) {
       for (const connection of this.#connections) connection.tell(event);
     }

@@ -26,7 +26,7 @@ export const SESSION_MS = 6000;
 const STEP_MS = 2;
 const FETCH_WAIT_MS = 1000;
 const HANG_MS = 4000;
-const ROOT = '/sluice-test';
+export const ROOT = '/sluice-test';
 
 export interface WorldOptions extends SimulatedEnsembleOptions {
   readonly seed?: number;
@@ -48,6 +48,8 @@ export class QuorumWorld {
   readonly limits: MultiLimits | undefined;
   /** `a-b`: nothing passes between these brokers, and nobody is told. */
   readonly cutLinks = new Set<string>();
+  /** Brokers whose listener refuses connections, and breaks those that it has, although they live. */
+  readonly deaf = new Set<number>();
 
   constructor(options: WorldOptions = {}) {
     this.random = seededRandom(options.seed ?? 1);
@@ -250,28 +252,38 @@ export class QuorumNode {
       await new Promise<void>((resolve) => world.clock.after(HANG_MS, resolve));
       throw new SluiceError('BROKER_UNREACHABLE', 'timed out');
     }
-    if (peer?.alive !== true) {
+    if (peer?.alive !== true || world.deaf.has(port)) {
       const cause = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
       throw new SluiceError('BROKER_UNREACHABLE', 'connect ECONNREFUSED', { cause });
     }
     const { clock } = world;
-    let close = (): void => undefined;
-    const closed = new Promise<never>((_, reject) => {
-      close = () => reject(new SluiceError('CHANNEL_CLOSED', 'closed'));
-    });
-    closed.catch(() => undefined);
-    const request = async (api: { key: number }, _version: number, body: never): Promise<unknown> => {
-      const answer = answerOf(peer.quorum.stream, clock, api.key === fetch.key, body);
-      const reply = await Promise.race([answer, closed]);
+    return channelTo(peer.quorum.stream, clock, async (closed) => {
       if (!world.reaches(this.id, port)) {
         await Promise.race([new Promise<void>((resolve) => clock.after(HANG_MS, resolve)), closed]);
         throw new SluiceError('REQUEST_TIMED_OUT', 'timed out');
       }
-      if (!peer.alive) throw new SluiceError('BROKER_DISCONNECTED', 'gone');
-      return reply;
-    };
-    return { request, close: async () => close() } as unknown as Channel;
+      if (!peer.alive || world.deaf.has(port)) throw new SluiceError('BROKER_DISCONNECTED', 'gone');
+    });
   }
+}
+
+/** A connection to the broker that has this stream. `deliver` may keep an answer from arriving. */
+export function channelTo(
+  stream: RecordStream,
+  clock: Clock,
+  deliver: (closed: Promise<never>) => Promise<void> = async () => undefined,
+): Channel {
+  let close = (): void => undefined;
+  const closed = new Promise<never>((_, reject) => {
+    close = () => reject(new SluiceError('CHANNEL_CLOSED', 'closed'));
+  });
+  closed.catch(() => undefined);
+  const request = async (api: { key: number }, _version: number, body: never): Promise<unknown> => {
+    const reply = await Promise.race([answerOf(stream, clock, api.key === fetch.key, body), closed]);
+    await deliver(closed);
+    return reply;
+  };
+  return { request, close: async () => close() } as unknown as Channel;
 }
 
 /** As a broker's handlers answer. */

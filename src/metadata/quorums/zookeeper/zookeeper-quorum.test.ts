@@ -5,7 +5,7 @@ import type { LiveBroker } from '../../broker-registration.ts';
 import { RESOURCE_TYPE } from '../../image.ts';
 import { type MetadataRecord, newRecord } from '../../records.ts';
 import { isOutcomeUnknown } from './office-writes.ts';
-import { contentOf, type QuorumNode, QuorumWorld, registrationOf, SESSION_MS } from './quorum-world.test-kit.ts';
+import { contentOf, type QuorumNode, QuorumWorld, ROOT, registrationOf, SESSION_MS } from './quorum-world.test-kit.ts';
 
 const idOf = (name: string): string => Buffer.from(name.padEnd(16, '-')).toString('base64url');
 
@@ -129,6 +129,29 @@ describe('ZooKeeperQuorum', () => {
       await assertAgreement(world);
     }
     assert.ok(made > 0, 'some write was made although its answer was lost');
+  });
+
+  it('makes no write in sight of one that the znodes contradict, and loads what they say', async () => {
+    const world = new QuorumWorld();
+    const leader = await cluster(world);
+    await world.value(leader.quorum.append(topicRecords('one')));
+    const path = `${ROOT}/brokers/topics/one/partitions/0/state`;
+    world.ensemble.tree.transact([{ kind: 'delete', path }], { session: 0n, nowMs: 0 });
+    const change = newRecord('partitionChange', { partitionId: 0, topicId: idOf('one'), isr: [1, 2] });
+    const outcomes = await Promise.all([
+      world.settled(leader.quorum.append([change])),
+      world.settled(leader.quorum.append(topicRecords('two'))),
+    ]);
+    const reasons = outcomes.map((outcome) => (outcome as PromiseRejectedResult).reason as SluiceError);
+    assert.deepEqual(
+      reasons.map((reason) => reason.code),
+      ['METADATA_WRITE_FAILED', 'NOT_CONTROLLER'],
+    );
+    assert.ok(!reasons.some(isOutcomeUnknown));
+    const next = await world.leader();
+    assert.deepEqual(next.quorum.image().topics.byName.get('one')?.partitions[0]?.isr, [1, 2]);
+    assert.ok(!next.quorum.image().topics.byName.has('two'));
+    await assertAgreement(world);
   });
 
   it('refuses changes in bounded time while the ensemble has no majority, and goes on when it is back', async () => {
