@@ -62,6 +62,8 @@ export interface BrokerDependencies {
   readonly random?: Random;
   readonly fileSystem?: FileSystem;
   readonly transport?: Transport;
+  /** The broker stops by itself, for it cannot go on. */
+  readonly onFailure?: (error: Error) => void;
   /** Sees what the broker is made of before it serves: for simulation, which checks invariants in there. */
   readonly onServices?: (services: BrokerServices) => void;
 }
@@ -90,6 +92,7 @@ export async function createBroker(
     fileSystem: disk,
     transport: nodeTransport,
     onServices: () => undefined,
+    onFailure: () => undefined,
     ...dependencies,
     clock,
     logger: limitLines(dependencies.logger, clock),
@@ -152,7 +155,7 @@ class BrokerProcess implements Broker {
           this.#replication?.replicas.logMoved(log);
           this.#directories?.look();
         },
-        onDirectoryFailure: () => this.#replication?.directoryFailed(),
+        onDirectoryFailure: () => this.#directoryFailed(),
         // Never the end of a log that nobody hosts yet: what of it is committed is not known better than before.
         highWatermarkOf: (log) =>
           this.#replication === undefined
@@ -461,10 +464,21 @@ class BrokerProcess implements Broker {
     if (ignored.length > 0) this.#logger.warn('options that are ignored', { options: ignored });
   }
 
+  #directoryFailed(): void {
+    this.#replication?.directoryFailed();
+    void this.#membership?.tellOfflineDirectories();
+    if (this.#logs.directories().some(({ online }) => online)) return;
+    this.#fail(new SluiceError('NO_LOG_DIRECTORY', 'every log directory has failed'));
+  }
+
   /** Without its metadata a broker cannot know whether what it does is still right: it stops, and says so. */
   #fail(error: Error): void {
-    this.#logger.error('stopping: the metadata log failed', { reason: messageOf(error) });
-    void this.close();
+    if (this.#closing !== undefined) return;
+    this.#logger.error('stopping: this broker cannot go on', { reason: messageOf(error) });
+    this.#dependencies.onFailure(error);
+    this.close().catch((failure: unknown) => {
+      this.#logger.error('not everything could be stopped in order', { reason: messageOf(failure) });
+    });
   }
 
   close(): Promise<void> {

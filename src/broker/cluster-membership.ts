@@ -170,6 +170,20 @@ export class ClusterMembership {
     return answer.isFenced;
   }
 
+  /** A directory failed: the controller moves leaderships away from it. Tried until the controller has heard it. */
+  async tellOfflineDirectories(): Promise<void> {
+    const { clock, logger } = this.#dependencies;
+    while (this.#state === 'in') {
+      try {
+        await this.#heartbeat(false);
+        return;
+      } catch (error) {
+        logger.debug('the controller does not know of a failed directory yet', { reason: messageOf(error) });
+      }
+      await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve));
+    }
+  }
+
   /** Hands leaderships over to others while this broker still serves; resolves when done, or when time is up. */
   async leave(): Promise<void> {
     const { clock, quorum, logger } = this.#dependencies;

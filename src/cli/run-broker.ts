@@ -26,7 +26,10 @@ export async function runBroker(
   before: () => Promise<void> = () => Promise.resolve(),
 ): Promise<ForegroundBroker> {
   const config = configurationFrom(options);
-  const broker = await createBroker({ config }, { logger: createLogger(options.logLevel) });
+  const onFailure = (): void => {
+    process.exitCode = 1;
+  };
+  const broker = await createBroker({ config }, { logger: createLogger(options.logLevel), onFailure });
   const addresses = broker.advertised.map(({ host, port }) => `${host}:${port}`).join(',');
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => {
