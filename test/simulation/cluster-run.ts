@@ -21,6 +21,8 @@ const START_MS = 30_000;
 /** Until everything is as if nothing had happened, once all faults are over. */
 const RECOVERY_MS = 60_000;
 const ROOM_BYTES = 2 ** 40;
+/** Of the simulated ensemble, by number. */
+export const ENSEMBLE_SERVERS = [0, 1, 2] as const;
 
 export class ClusterRun {
   readonly world: ClusterWorld;
@@ -111,10 +113,19 @@ export class ClusterRun {
   }
 
   #controllerImage() {
-    for (const { services } of this.world.hosts) {
-      if (services?.quorum.isActiveController() === true) return services.quorum.image();
+    return this.#controller?.services?.quorum.image();
+  }
+
+  /** Of several that believe to be the active controller, the newest is. */
+  get #controller(): SimulatedHost | undefined {
+    let newest: { readonly host: SimulatedHost; readonly epoch: number } | undefined;
+    for (const host of this.world.hosts) {
+      const { services } = host;
+      if (services?.quorum.isActiveController() !== true) continue;
+      const epoch = services.quorum.controllerEpoch();
+      if (newest === undefined || epoch > newest.epoch) newest = { host, epoch };
     }
-    return undefined;
+    return newest?.host;
   }
 
   later(ms: number, what: () => void): void {
@@ -167,7 +178,7 @@ export class ClusterRun {
 
   /** The name of the broker that is the active controller. */
   get controllerName(): string | undefined {
-    return this.world.hosts.find(({ services }) => services?.quorum.isActiveController() === true)?.name;
+    return this.#controller?.name;
   }
 
   isFull(host: SimulatedHost): boolean {
@@ -231,10 +242,15 @@ export class ClusterRun {
     world.trace.note('--', 'heal');
     this.#healing = true;
     world.network.heal();
+    for (const server of ENSEMBLE_SERVERS) {
+      world.ensemble?.startServer(server);
+      world.ensemble?.resumeServer(server);
+    }
     for (const host of world.hosts) {
       host.disk.capacityBytes = ROOM_BYTES;
       host.disk.crashAt = Number.POSITIVE_INFINITY;
       host.resume();
+      world.ensemble?.heal(host.name);
       this.#restarting.delete(host);
     }
     const recovered = await world.runUntil(() => this.#obstacle() === undefined, RECOVERY_MS);

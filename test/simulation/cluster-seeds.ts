@@ -1,5 +1,6 @@
 /** What the tests of simulated clusters share: many seeds, and how much must have happened in them to prove anything. */
 import assert from 'node:assert/strict';
+import type { QuorumKind } from './cluster-world.ts';
 import { simulateCluster } from './simulate-cluster.ts';
 
 const STEPS = 150;
@@ -7,13 +8,13 @@ const STEPS = 150;
 const FIRST_SEED = Number(process.env['SLUICE_SIMULATION_SEED'] ?? 1);
 
 /** Runs so many seeds; rejects with the first that fails. Returns what happened in all of them. */
-export async function runSeeds(count: number): Promise<string> {
+export async function runSeeds(quorum: QuorumKind, count: number): Promise<string> {
   let faults = 0;
   let elections = 0;
   let acknowledged = 0;
   let simulatedMs = 0;
   for (let seed = FIRST_SEED; seed < FIRST_SEED + count; seed++) {
-    const outcome = await simulateCluster(seed, STEPS);
+    const outcome = await simulateCluster(seed, STEPS, quorum);
     faults += outcome.faults;
     elections += outcome.elections;
     acknowledged += outcome.acknowledged;

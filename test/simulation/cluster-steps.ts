@@ -7,7 +7,7 @@ import { messageOf, SluiceError } from '../../src/base/errors.ts';
 import { type Random, seededRandom } from '../../src/base/random.ts';
 import { alterPartitionReassignments } from '../../src/protocol/apis/alter-partition-reassignments.ts';
 import { electLeaders } from '../../src/protocol/apis/elect-leaders.ts';
-import type { ClusterRun } from './cluster-run.ts';
+import { type ClusterRun, ENSEMBLE_SERVERS } from './cluster-run.ts';
 
 export interface ClusterStep {
   readonly kind: StepKind;
@@ -126,6 +126,8 @@ const ACTIONS = {
       run.block(host.name, other, faultMs(random));
       run.block(other, host.name, faultMs(random));
     }
+    // Not always from ZooKeeper too: then it is the others who must not believe it.
+    if (random.below(2) === 0) cutFromEnsemble(run, random, host.name);
     return `isolate ${host.name}`;
   },
   cutPair: (run, random) => {
@@ -185,6 +187,36 @@ const ACTIONS = {
     });
     return undefined;
   },
+  cutFromEnsemble: (run, random) => {
+    const host = run.pick(random, () => true)!;
+    if (!cutFromEnsemble(run, random, host.name)) return undefined;
+    return `cut ${host.name} from ZooKeeper`;
+  },
+  loseEnsembleConnection: (run, random) => {
+    const host = run.pick(random, (each) => each.isUp);
+    if (run.world.ensemble === undefined || host === undefined) return undefined;
+    run.world.ensemble.dropConnections(host.name);
+    return `${host.name} loses its connection to ZooKeeper`;
+  },
+  expireSession: (run, random) => {
+    const host = run.pick(random, (each) => each.isUp);
+    if (run.world.ensemble === undefined || host === undefined) return undefined;
+    run.world.ensemble.expireSessions(host.name);
+    return `the session of ${host.name} expires`;
+  },
+  hitEnsemble: (run, random) => {
+    const { ensemble } = run.world;
+    if (ensemble === undefined) return undefined;
+    // One server of three is a nuisance, two are the quorum.
+    const servers = shuffled(ENSEMBLE_SERVERS, random).slice(0, 1 + random.below(2));
+    const hangs = random.below(2) === 0;
+    for (const server of servers) {
+      if (hangs) ensemble.hangServer(server);
+      else ensemble.killServer(server);
+      run.later(faultMs(random), () => (hangs ? ensemble.resumeServer(server) : ensemble.startServer(server)));
+    }
+    return `ZooKeeper servers ${servers} ${hangs ? 'hang' : 'die'}`;
+  },
   fillDisk: (run, random) => {
     const host = run.pick(random, (each) => each.isUp && !run.isFull(each));
     if (host === undefined || !run.mayKill(host)) return undefined;
@@ -218,6 +250,10 @@ const WEIGHTS: Readonly<Record<StepKind, number>> = {
   reset: 3,
   killLeaderOfNewMember: 3,
   hideNewMember: 3,
+  cutFromEnsemble: 3,
+  loseEnsembleConnection: 3,
+  expireSession: 3,
+  hitEnsemble: 2,
   fillDisk: 2,
 };
 
@@ -245,6 +281,15 @@ export async function takeClusterStep(run: ClusterRun, { kind, seed }: ClusterSt
     run.faults++;
   }
   await run.world.runFor(random.fraction() ** 2 * LONGEST_PAUSE_MS);
+}
+
+/** False where there is none. */
+function cutFromEnsemble(run: ClusterRun, random: Random, host: string): boolean {
+  const { ensemble } = run.world;
+  if (ensemble === undefined) return false;
+  ensemble.cut(host);
+  run.later(faultMs(random), () => ensemble.heal(host));
+  return true;
 }
 
 function downMs(random: Random): number {

@@ -7,14 +7,19 @@ import { type Random, seededRandom } from '../../src/base/random.ts';
 import { SimulatedClock } from '../../src/base/simulated-clock.ts';
 import type { BrokerServices } from '../../src/broker/services.ts';
 import { Cluster } from '../../src/client/cluster.ts';
+import { SimulatedEnsemble } from '../../src/metadata/quorums/zookeeper/ensemble.test-kit.ts';
 import { connect } from '../../src/network/channel.ts';
 import { BROKER_PORT, SimulatedHost } from './host.ts';
 import { SimulatedNetwork } from './network.ts';
 import { SimulatedProcess } from './process.ts';
 import { Trace } from './trace.ts';
 
+/** Where the brokers of a cluster keep their metadata: with the first of them, or in ZooKeeper. */
+export type QuorumKind = 'local' | 'zookeeper';
+
 export interface WorldOptions {
   readonly seed: number;
+  readonly quorum: QuorumKind;
   readonly brokers: number;
   readonly config?: Readonly<Record<string, string>>;
   readonly print?: ((line: string) => void) | undefined;
@@ -48,6 +53,7 @@ export class ClusterWorld {
   readonly clock = new SimulatedClock();
   readonly trace: Trace;
   readonly network: SimulatedNetwork;
+  readonly ensemble: SimulatedEnsemble | undefined;
   readonly hosts: SimulatedHost[] = [];
   /** Rejections that nobody handled: bugs of whoever rejected. */
   readonly unhandled: unknown[] = [];
@@ -67,6 +73,9 @@ export class ClusterWorld {
       random: this.randomFor('network'),
       onArrival: (_from, _to, bytes) => this.trace.arrival(bytes),
     });
+    if (options.quorum === 'zookeeper') {
+      this.ensemble = new SimulatedEnsemble({}, { clock: this.clock, random: this.randomFor('ensemble') });
+    }
     for (let brokerId = 1; brokerId <= options.brokers; brokerId++) {
       this.hosts.push(
         new SimulatedHost(
@@ -79,6 +88,7 @@ export class ClusterWorld {
           {
             clock: this.clock,
             network: this.network,
+            ensemble: this.ensemble,
             logger: this.trace.logger(),
             onServices: (host, services) => this.onServices(host, services),
           },
@@ -89,6 +99,11 @@ export class ClusterWorld {
   }
 
   #quorumConfig(brokerId: number): Readonly<Record<string, string>> {
+    const { ensemble } = this;
+    if (ensemble !== undefined) {
+      const sessionMs = { 'zookeeper.session.timeout.ms': '3000', 'zookeeper.connection.timeout.ms': '10000' };
+      return { 'zookeeper.connect': `${ensemble.connect}/sluice`, ...sessionMs };
+    }
     if (brokerId === CONTROLLER_ID) return {};
     return {
       'process.roles': 'broker',
@@ -173,6 +188,7 @@ export class ClusterWorld {
   /** Nothing happens in here any more. */
   close(): void {
     for (const host of this.hosts) host.kill();
+    this.ensemble?.close();
     this.clock.forget();
     process.off('unhandledRejection', this.#onUnhandled);
   }

@@ -9,6 +9,9 @@ import { type CrashMode, SimulatedDisk } from '../../src/base/simulated-disk.ts'
 import { type Broker, createBroker } from '../../src/broker/broker.ts';
 import type { BrokerServices } from '../../src/broker/services.ts';
 import { loadBrokerConfig } from '../../src/config/broker-config.ts';
+import type { SimulatedEnsemble } from '../../src/metadata/quorums/zookeeper/ensemble.test-kit.ts';
+import type { TransportSocket } from '../../src/network/transport.ts';
+import { withEnsemble } from './ensemble-transport.ts';
 import type { SimulatedNetwork } from './network.ts';
 import { SimulatedProcess } from './process.ts';
 
@@ -23,6 +26,8 @@ export interface HostOptions {
 export interface HostDependencies {
   readonly clock: SimulatedClock;
   readonly network: SimulatedNetwork;
+  /** Where the brokers keep their metadata in ZooKeeper. */
+  readonly ensemble: SimulatedEnsemble | undefined;
   readonly logger: Logger;
   /** A broker was built, and has not yet started. */
   readonly onServices: (host: SimulatedHost, services: BrokerServices) => void;
@@ -43,6 +48,8 @@ export class SimulatedHost {
   #broker: Broker | undefined;
   #services: BrokerServices | undefined;
   #diskTimer = false;
+  /** To the ensemble. */
+  readonly #ensembleSockets = new Set<TransportSocket>();
   /** What starting or stopping came to, where it failed. */
   failure: Error | undefined;
   /** How often a broker was started here. */
@@ -89,7 +96,7 @@ export class SimulatedHost {
   /** Starts a broker; `serves` and `failure` tell what becomes of it. */
   start(): void {
     if (this.isUp) return;
-    const { clock, network, logger, onServices } = this.#dependencies;
+    const { clock, network, ensemble, logger, onServices } = this.#dependencies;
     this.starts++;
     this.failure = undefined;
     const fileSystem = this.disk.boot();
@@ -112,7 +119,10 @@ export class SimulatedHost {
         clock: process.clock,
         random: seededRandom(this.#options.seed + 7919 * this.starts),
         fileSystem,
-        transport: network.transportOf(process),
+        transport:
+          ensemble === undefined
+            ? network.transportOf(process)
+            : withEnsemble(network.transportOf(process), ensemble, process, this.#ensembleSockets),
         logger: logger.with({ host: this.name }),
         onServices: (services) => {
           this.#services = services;
@@ -154,6 +164,7 @@ export class SimulatedHost {
     if (process === undefined) return;
     process.die();
     this.#dependencies.network.kill(process);
+    for (const socket of [...this.#ensembleSockets]) socket.destroy();
     this.disk.abandon();
     this.disk.kill();
     this.#forget();
@@ -170,6 +181,7 @@ export class SimulatedHost {
   }
 
   #forget(): void {
+    this.#ensembleSockets.clear();
     this.#process = undefined;
     this.#broker = undefined;
     this.#services = undefined;

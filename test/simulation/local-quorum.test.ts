@@ -20,5 +20,5 @@ test('one seed is one history, to the last byte on the network', async () => {
 });
 
 test('a cluster around one controller keeps its promises through any history of faults', async (context) => {
-  context.diagnostic(await runSeeds(SEEDS));
+  context.diagnostic(await runSeeds('local', SEEDS));
 });

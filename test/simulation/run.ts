@@ -2,7 +2,7 @@
  * Replays simulated histories: of the storage engine, or of a whole cluster.
  *
  * usage: run [log | cluster] [--seed N] [--seeds COUNT] [--steps M]     COUNT seeds from N on, M steps each
- *            cluster also: --trace prints what happens, --shorten looks for fewer steps that fail in the same way
+ *            cluster also: --quorum local | zookeeper, --trace prints what happens, --shorten looks for fewer steps that fail in the same way
  */
 import { parseArgs } from 'node:util';
 import { simulate } from './simulate.ts';
@@ -14,6 +14,7 @@ const { values, positionals } = parseArgs({
     seed: { type: 'string', default: '1' },
     seeds: { type: 'string', default: '1' },
     steps: { type: 'string' },
+    quorum: { type: 'string', default: 'local' },
     trace: { type: 'boolean', default: false },
     shorten: { type: 'boolean', default: false },
   },
@@ -37,7 +38,7 @@ async function runClusters(steps: number): Promise<string> {
   const sum = { faults: 0, events: 0, elections: 0, acknowledged: 0, simulatedMs: 0 };
   let digest = '';
   for (let seed = first; seed <= last; seed++) {
-    const history = clusterHistoryOf(seed, steps);
+    const history = clusterHistoryOf(seed, steps, values.quorum === 'zookeeper' ? 'zookeeper' : 'local');
     const outcome = await runClusterHistory(history, values.trace ? (line) => console.log(line) : undefined);
     for (const name of Object.keys(sum) as (keyof typeof sum)[]) sum[name] += outcome[name];
     digest = outcome.digest;

@@ -3,9 +3,11 @@ import { messageOf } from '../../src/base/errors.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import { ClusterRun } from './cluster-run.ts';
 import { type ClusterStep, randomClusterStep } from './cluster-steps.ts';
+import type { QuorumKind } from './cluster-world.ts';
 
 export interface ClusterHistory {
   readonly seed: number;
+  readonly quorum: QuorumKind;
   readonly steps: readonly ClusterStep[];
 }
 
@@ -25,9 +27,9 @@ export interface ClusterOutcome {
 /** Attempts to leave something out of a failing history. */
 const MOST_ATTEMPTS = 60;
 
-export function clusterHistoryOf(seed: number, steps: number): ClusterHistory {
+export function clusterHistoryOf(seed: number, steps: number, quorum: QuorumKind = 'local'): ClusterHistory {
   const random = seededRandom(seed);
-  return { seed, steps: Array.from({ length: steps }, () => randomClusterStep(random)) };
+  return { seed, quorum, steps: Array.from({ length: steps }, () => randomClusterStep(random)) };
 }
 
 /** One of eight clusters has five brokers. */
@@ -36,10 +38,10 @@ export function brokersOf(seed: number): number {
 }
 
 export async function runClusterHistory(
-  { seed, steps }: ClusterHistory,
+  { seed, quorum, steps }: ClusterHistory,
   print?: (line: string) => void,
 ): Promise<ClusterOutcome> {
-  const run = new ClusterRun({ seed, brokers: brokersOf(seed), print });
+  const run = new ClusterRun({ seed, quorum, brokers: brokersOf(seed), print });
   let failure: Error | undefined;
   let step = -1;
   try {
@@ -86,13 +88,13 @@ export async function minimiseCluster(history: ClusterHistory, failure: Error): 
 }
 
 /** Runs a seed; rejects with all that is needed to look into it where it fails. */
-export async function simulateCluster(seed: number, steps: number): Promise<ClusterOutcome> {
-  const history = clusterHistoryOf(seed, steps);
+export async function simulateCluster(seed: number, steps: number, quorum: QuorumKind): Promise<ClusterOutcome> {
+  const history = clusterHistoryOf(seed, steps, quorum);
   const outcome = await runClusterHistory(history);
   if (outcome.failure === undefined) return outcome;
   const lines = [
     `cluster seed ${seed} fails at step ${outcome.step} of ${steps}: ${outcome.failure.message}`,
-    `replay it with: npm run simulate -- cluster --seed ${seed} --steps ${steps} --trace`,
+    `replay it with: npm run simulate -- cluster --quorum ${quorum} --seed ${seed} --steps ${steps} --trace`,
     outcome.failure.stack ?? '',
   ];
   throw new Error(lines.join('\n'), { cause: outcome.failure });
