@@ -25,6 +25,9 @@ export function electLeaders(
   config: BrokerConfig,
 ): Decision<ElectLeadersResponse> {
   const { electionType, topicPartitions } = request;
+  if (topicPartitions?.length === 0) {
+    return { records: [], result: { errorCode: ErrorCode.NONE, replicaElectionResults: [] } };
+  }
   if (electionType !== PREFERRED && electionType !== UNCLEAN) {
     const refusal = refuse(ErrorCode.INVALID_REQUEST, `Unknown election type ${electionType}`);
     return { records: [], result: electLeadersRefused(request, refusal) };

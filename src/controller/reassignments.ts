@@ -68,7 +68,9 @@ export function alterPartitionReassignments(
       return { partitionIndex, errorCode: ErrorCode.NONE, errorMessage: null };
     }),
   }));
-  const result = { allowReplicationFactorChange, errorCode: ErrorCode.NONE, errorMessage: null, responses };
+  // A request for nothing has an answer of its own in Kafka, with the field's default.
+  const errorMessage = topics.length === 0 ? '' : null;
+  const result = { allowReplicationFactorChange, errorCode: ErrorCode.NONE, errorMessage, responses };
   return { records, result };
 }
 

@@ -11,6 +11,7 @@ import { fetchScenarios } from './differential/fetch.ts';
 import { groupScenarios } from './differential/groups.ts';
 import { offsetScenarios } from './differential/offsets.ts';
 import { produceScenarios } from './differential/produce.ts';
+import { reassignmentScenarios } from './differential/reassignments.ts';
 import { topicScenarios } from './differential/topics.ts';
 import { KNOWN_DIFFERENCES, type KnownDifference, knownDifference } from './harness/differential/known-differences.ts';
 import { type Found, Pair } from './harness/differential/pair.ts';
@@ -25,6 +26,7 @@ const SCENARIOS = {
   ...fetchScenarios,
   ...offsetScenarios,
   ...featureScenarios,
+  ...reassignmentScenarios,
   ...groupScenarios,
   ...lastScenarios,
 };
