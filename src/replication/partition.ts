@@ -146,7 +146,8 @@ export class Partition {
   }
 
   #lead(state: PartitionState, { epochChanged }: { readonly epochChanged: boolean }): void {
-    const isNewLeader = this.#leadership === undefined;
+    // Where an epoch in between was never heard of, another broker led in it and followers may have cut their logs.
+    const isNewLeader = this.#leadership === undefined || state.leaderEpoch > this.#state.leaderEpoch + 1;
     this.#state = state;
     this.#leadership ??= new Leadership(
       { topic: this.topic, partition: this.partition, topicId: this.topicId, brokerId: this.#brokerId },
