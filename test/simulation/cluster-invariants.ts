@@ -236,8 +236,8 @@ export class ClusterInvariants {
     for (const brokerId of members) {
       if (brokerId === host.brokerId) continue;
       const other = hosts[brokerId - 1]!;
-      const found = !other.serves ? undefined : other.services?.replicas.find(partition.topic, partition.partition);
-      if (found === undefined || typeof found === 'number' || found.topicId !== partition.topicId) continue;
+      const found = other.serves ? other.replica(partition.topic, partition.partition) : undefined;
+      if (found?.topicId !== partition.topicId) continue;
       // One that started again is another replica, until the leader and the controller know of it.
       const known = leadership?.follower(brokerId)?.brokerEpoch;
       if (known === undefined || known !== other.services?.quorum.image().brokers.get(brokerId)?.epoch) continue;

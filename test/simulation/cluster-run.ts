@@ -287,8 +287,8 @@ export class ClusterRun {
           return `${name} has replicas ${state.replicas}, in sync are ${state.isr}`;
         if (state.addingReplicas.length + state.removingReplicas.length > 0) return `${name} is being reassigned`;
         const ends = state.replicas.map((id) => {
-          const found = this.world.host(id).services!.replicas.find(topic.name, partition);
-          return typeof found === 'number' ? `error ${found}` : `${found.log.endOffset}/${found.highWatermark}`;
+          const found = this.world.host(id).replica(topic.name, partition);
+          return found === undefined ? 'nothing' : `${found.log.endOffset}/${found.highWatermark}`;
         });
         if (new Set(ends).size > 1) return `${name} ends at ${ends} on ${state.replicas}`;
       }

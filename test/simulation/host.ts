@@ -11,6 +11,7 @@ import type { BrokerServices } from '../../src/broker/services.ts';
 import { loadBrokerConfig } from '../../src/config/broker-config.ts';
 import type { SimulatedEnsemble } from '../../src/metadata/quorums/zookeeper/ensemble.test-kit.ts';
 import type { TransportSocket } from '../../src/network/transport.ts';
+import type { Partition } from '../../src/replication/partition.ts';
 import { withEnsemble } from './ensemble-transport.ts';
 import type { SimulatedNetwork } from './network.ts';
 import { SimulatedProcess } from './process.ts';
@@ -91,6 +92,14 @@ export class SimulatedHost {
   /** Of the broker that runs, started or about to be. */
   get services(): BrokerServices | undefined {
     return this.isUp ? this.#services : undefined;
+  }
+
+  /** The replica of a partition that runs here, untouched: what asks the broker's own way may open it. */
+  replica(topic: string, partition: number): Partition | undefined {
+    for (const each of this.services?.replicas.partitions() ?? []) {
+      if (each.topic === topic && each.partition === partition) return each;
+    }
+    return undefined;
   }
 
   /** Starts a broker; `serves` and `failure` tell what becomes of it. */
