@@ -1,4 +1,4 @@
-/** Reads what consumers of the classic protocol send each other: bytes that the coordinator otherwise only carries. */
+/** Reads and writes what consumers of the classic protocol send each other: bytes that the coordinator otherwise only carries. */
 import { decodeMessage, encodeToBuffer, MalformedMessage } from './codec.ts';
 import {
   type ConsumerProtocolAssignment,
@@ -65,4 +65,21 @@ export function writeAssignment(
   const head = Buffer.alloc(VERSION_BYTES);
   head.writeInt16BE(known);
   return Buffer.concat([head, encodeToBuffer(consumerProtocolAssignment, known, { assignedPartitions })]);
+}
+
+export interface NewSubscription {
+  readonly topics: readonly string[];
+  readonly userData: Buffer | null;
+  readonly ownedPartitions: readonly { readonly topic: string; readonly partitions: readonly number[] }[];
+  /** Generation in which the partitions were held; -1 where there was none. */
+  readonly generationId: number;
+  readonly rackId: string | null;
+}
+
+/** In the newest version, as Kafka's own clients write it whatever the others of the group understand. */
+export function writeSubscription(subscription: NewSubscription): Buffer {
+  const version = consumerProtocolSubscription.versions.to;
+  const head = Buffer.alloc(VERSION_BYTES);
+  head.writeInt16BE(version);
+  return Buffer.concat([head, encodeToBuffer(consumerProtocolSubscription, version, subscription)]);
 }
