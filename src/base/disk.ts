@@ -263,6 +263,7 @@ export const disk: FileSystem = {
       return new DiskFile(path, 'w+');
     }
   },
+  openExisting: (path) => new DiskFile(path, 'r+'),
   openReadOnly: (path) => new DiskFile(path, 'r'),
   exists: (path) => existsSync(path),
   sizeOf: (path) => statSync(path, { throwIfNoEntry: false })?.size,

@@ -37,6 +37,8 @@ export interface DirectoryLock {
 export interface FileSystem {
   /** Opens for reading and writing, creating the file where it is absent. */
   open(path: string): FileHandle;
+  /** The same of a file that must be there: throws ENOENT rather than create it. */
+  openExisting(path: string): FileHandle;
   /** Opens an existing file for reading only. */
   openReadOnly(path: string): FileHandle;
   exists(path: string): boolean;

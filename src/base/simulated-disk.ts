@@ -261,6 +261,10 @@ class SimulatedProcess implements FileSystem {
     return { directory, name: path.slice(slash + 1) };
   }
 
+  openExisting(path: string): FileHandle {
+    return new SimulatedHandle(this, path, this.#file('read', path));
+  }
+
   openReadOnly(path: string): FileHandle {
     return new SimulatedHandle(this, path, this.#file('read', path));
   }

@@ -55,6 +55,10 @@ function failingFileSystem(check: Check): FileSystem {
       guard('open', path);
       return failingHandle(disk.open(path), check, guard);
     },
+    openExisting: (path) => {
+      guard('open', path);
+      return failingHandle(disk.openExisting(path), check, guard);
+    },
     openReadOnly: (path) => {
       guard('open', path);
       return failingHandle(disk.openReadOnly(path), check, guard);

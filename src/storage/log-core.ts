@@ -10,9 +10,11 @@ import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { Offset } from '../base/units.ts';
 import type { Uuid } from '../base/uuid.ts';
+import { DamageReports } from './damage-reports.ts';
 import { IndexMemory } from './index-memory.ts';
 import type { LeaderEpochs } from './leader-epochs.ts';
 import { type LogConfig, longestSegmentMs } from './log-config.ts';
+import { isSegmentMissing } from './log-directory-errors.ts';
 import { OpenFiles, type Place } from './open-files.ts';
 import { type CompletedTransaction, ProducerStates } from './producer-state.ts';
 import { Segment } from './segment.ts';
@@ -91,6 +93,7 @@ export class LogCore {
   readonly producers = new ProducerStates();
   readonly verifications = new TransactionVerifications();
   readonly tail = new TailPositions();
+  readonly damage: DamageReports;
   readonly listeners: LogListeners = {};
   topicId: Uuid | undefined;
   config: LogConfig;
@@ -120,8 +123,8 @@ export class LogCore {
   truncations = 0;
   /** Compaction has been through everything below; undefined where it never was here. */
   cleanedTo: Offset | undefined;
-  /** How much of the active segment a recovery had to check. */
-  recheckedBytes = 0;
+  /** A recovery had to check much of the active segment: the next one shall begin behind that. */
+  recoveryToRemember = false;
   /** Compaction works on the closed segments. */
   compacting = false;
   #nameChanges = 0;
@@ -149,6 +152,7 @@ export class LogCore {
     this.clock = dependencies.clock;
     this.random = dependencies.random;
     this.logger = dependencies.logger.with({ topic: options.topic, partition: options.partition });
+    this.damage = new DamageReports(this);
     this.files = dependencies.files ?? new OpenFiles({ limit: OPEN_FILES }, dependencies);
     this.indexes = dependencies.indexes ?? new IndexMemory({ limitBytes: INDEX_BYTES });
     this.epochs = options.epochs(this.place);
@@ -290,7 +294,8 @@ export class LogCore {
 
   /** Takes note of an error of the file system: the log fails, unless the error can pass by itself. */
   noteError(error: unknown, doing: string): string {
-    if (isPassing(error)) this.logger.warn(`Cannot ${doing}`, { error: messageOf(error) });
+    if (isSegmentMissing(error)) this.damage.report(error.message, { remedy: error.remedy });
+    else if (isPassing(error)) this.logger.warn(`Cannot ${doing}`, { error: messageOf(error) });
     else this.fail(error, doing);
     return `cannot ${doing}: ${messageOf(error)}`;
   }

@@ -13,6 +13,20 @@ export function duplicatePartition(name: string, first: string, second: string):
   });
 }
 
+const SEGMENT_MISSING = 'SEGMENT_MISSING';
+
+/** Somebody took a segment's file away: its records are lost, and nothing else is. */
+export function segmentMissing(path: string, cause: unknown): SluiceError {
+  return new SluiceError(SEGMENT_MISSING, `${path} is not there any more`, {
+    remedy: 'Put the file back, or restart the broker: consumers then go on behind its records.',
+    cause,
+  });
+}
+
+export function isSegmentMissing(error: unknown): error is SluiceError {
+  return error instanceof SluiceError && error.code === SEGMENT_MISSING;
+}
+
 export function storageFailed(message: string, cause?: unknown): SluiceError {
   return new SluiceError('STORAGE_FAILED', message, { cause });
 }

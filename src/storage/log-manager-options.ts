@@ -42,6 +42,8 @@ export interface LogManagerOptions extends Partial<TaskPeriods> {
   readonly moveBytesPerSecond?: () => number | undefined;
   /** Logs of a directory from which on they are made durable together, at start and at stop. */
   readonly fewestInBulk?: number;
+  /** Bytes that a log's recovery had to check, from which on the next one begins behind them; 64 KiB where left out. */
+  readonly fewestBytesToRemember?: number;
   readonly maxOpenFiles?: number;
   readonly maxIndexBytes?: number;
 }

@@ -283,12 +283,10 @@ export class LogManager {
   ): Promise<void> {
     const path = `${directory.path}/${name}`;
     try {
-      const { producerIdExpirationMs } = this.#options;
+      const { producerIdExpirationMs, fewestBytesToRemember } = this.#options;
       const config = this.#options.configOf(topic);
-      const log = await openLog(
-        { directory: path, topic, partition, config, producerIdExpirationMs, durableLater: true, ...checkpoints },
-        this.#logDependencies(),
-      );
+      const own = { directory: path, topic, partition, config, producerIdExpirationMs, fewestBytesToRemember };
+      const log = await openLog({ ...own, durableLater: true, ...checkpoints }, this.#logDependencies());
       const other = this.#logs.get(name);
       if (other !== undefined) throw duplicatePartition(name, other.directory.path, directory.path);
       if (this.#options.isStray?.(log) === true) {

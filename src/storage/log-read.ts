@@ -9,9 +9,10 @@ import type { Offset } from '../base/units.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
 import { abortedBefore } from './aborted-transactions.ts';
 import type { LogCore } from './log-core.ts';
+import { isSegmentMissing } from './log-directory-errors.ts';
 import { found } from './offset-search.ts';
 import type { FileSlot } from './open-files.ts';
-import type { Segment } from './segment.ts';
+import { noBatchAt, type Segment } from './segment.ts';
 import type { AbortedTransaction } from './transaction-index.ts';
 
 export interface ReadOptions {
@@ -81,7 +82,8 @@ export function read(core: LogCore, offset: Offset, options: ReadOptions): ReadO
   try {
     return readSegments(core, offset, limit, options);
   } catch (error) {
-    return refuse(ErrorCode.KAFKA_STORAGE_ERROR, core.noteError(error, 'read from the log'));
+    const errorCode = isSegmentMissing(error) ? ErrorCode.CORRUPT_MESSAGE : ErrorCode.KAFKA_STORAGE_ERROR;
+    return refuse(errorCode, core.noteError(error, 'read from the log'));
   }
 }
 
@@ -103,7 +105,10 @@ function readSegments(core: LogCore, offset: Offset, limit: Offset, options: Rea
     if (segment !== core.active || !core.tail.locate(offset)) {
       const result = segment.search(offset);
       if (result === 'broken') return refuse(ErrorCode.CORRUPT_MESSAGE, brokenBatch(core, segment, offset));
-      if (result === 'absent') continue;
+      if (result === 'absent') {
+        noteGap(core, index);
+        continue;
+      }
     }
     const { position, baseOffset, bytes } = found;
     const available = endPosition(core, index, limit) - position;
@@ -121,9 +126,17 @@ function readSegments(core: LogCore, offset: Offset, limit: Offset, options: Rea
 }
 
 function brokenBatch(core: LogCore, segment: Segment, offset: Offset): string {
-  const message = `segment ${segment.baseOffset} holds bytes that are no batch before offset ${offset}`;
-  core.logger.error('A segment cannot be read', { message });
-  return message;
+  core.damage.report(noBatchAt(segment, found.position), {
+    remedy: 'Let consumers go on at a later offset, or bring the file back from a copy.',
+  });
+  return `segment ${segment.baseOffset} holds bytes that are no batch before offset ${offset}`;
+}
+
+/** Readers go on in the next segment, as with Kafka: compaction leaves such gaps. Where it has not been, a file is missing. */
+function noteGap(core: LogCore, index: number): void {
+  const next = core.segments[index + 1];
+  if (next === undefined || core.config.compactPolicy || core.cleanedTo !== undefined) return;
+  core.damage.report(`the records before ${next.file.path} are missing, down to ${core.segments[index]!.file.path}`);
 }
 
 /** Where in the segment at `index` the first batch begins that holds `limit` or a later offset. */
@@ -170,8 +183,9 @@ function isWarm(segment: Segment, position: number): boolean {
 let scratch: Buffer | undefined;
 
 async function readAhead(core: LogCore, segment: Segment, offset: Offset): Promise<void> {
-  const file = segment.borrow();
+  let file: FileHandle | undefined;
   try {
+    file = segment.borrow();
     await segment.offsetIndex.file.loadAsync();
     segment.check();
     const position = segment.offsetIndex.positionFor(offset);
@@ -187,6 +201,6 @@ async function readAhead(core: LogCore, segment: Segment, offset: Offset): Promi
     // Deleted while its reader waited: the read itself will say so.
     if (!segment.file.isRetired) core.noteError(error, 'read ahead');
   } finally {
-    segment.file.giveBack();
+    if (file !== undefined) segment.file.giveBack();
   }
 }

@@ -1,10 +1,11 @@
 /** Offsets by timestamp, for ListOffsets: the time index, then batch headers, then the records of one batch. */
 import type { LeaderEpoch, Offset, Timestamp } from '../base/units.ts';
 import { BATCH_HEADER_BYTES, batchBytes, leaderEpoch, maxTimestamp } from '../records/batch.ts';
+import { CorruptRecords } from '../records/corrupt-records.ts';
 import { openRecords } from '../records/reader.ts';
 import { BatchCursor, nextBatchAsync } from './batch-cursor.ts';
 import type { LogCore } from './log-core.ts';
-import type { Segment } from './segment.ts';
+import { noBatchAt, type Segment } from './segment.ts';
 
 export interface TimestampedOffset {
   readonly offset: Offset;
@@ -56,7 +57,8 @@ async function firstAtLeast(
   const from = segment.offsetIndex.positionFor(Math.max(segment.timeIndex.offsetFor(timestamp), startOffset));
   const need = (bytes: Buffer, at: number): number =>
     maxTimestamp(bytes, at) >= timestamp ? batchBytes(bytes, at) : BATCH_HEADER_BYTES;
-  const cursor = new BatchCursor({ from, to: segment.size, need });
+  const to = segment.size;
+  const cursor = new BatchCursor({ from, to, need });
   const file = segment.borrow();
   try {
     while (await nextBatchAsync(cursor, file)) {
@@ -68,8 +70,15 @@ async function firstAtLeast(
         return { offset: records.offset, timestamp: records.timestamp, leaderEpoch: epoch };
       }
     }
-    return undefined;
+  } catch (error) {
+    if (!(error instanceof CorruptRecords)) throw error;
+    throw new CorruptRecords(`${segment.file.path}, position ${cursor.position}: ${error.message}`, { cause: error });
   } finally {
     segment.file.giveBack();
   }
+  // Cut meanwhile is not broken.
+  if (cursor.position < Math.min(segment.size, to) && !segment.file.isRetired) {
+    throw new CorruptRecords(noBatchAt(segment, cursor.position));
+  }
+  return undefined;
 }

@@ -7,6 +7,7 @@ import { messageOf, SluiceError, systemErrorCode } from '../base/errors.ts';
 import type { LeaderEpoch, Offset, Timestamp } from '../base/units.ts';
 import type { Uuid } from '../base/uuid.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
+import { CorruptRecords } from '../records/corrupt-records.ts';
 import { abortedTransactions } from './aborted-transactions.ts';
 import { LogInBulk } from './bulk-sync.ts';
 import { type Compaction, type CompactionTools, compact } from './cleaner/compact-log.ts';
@@ -22,6 +23,7 @@ import {
 } from './log-append.ts';
 import type { LogConfig } from './log-config.ts';
 import { isPassing, LogCore, type LogDependencies, type LogListeners } from './log-core.ts';
+import { isSegmentMissing } from './log-directory-errors.ts';
 import { LogFlush } from './log-flush.ts';
 import { type ReadOptions, type ReadOutcome, read, warm } from './log-read.ts';
 import { applyRetention, startMoved } from './log-retention.ts';
@@ -68,6 +70,8 @@ export interface OpenLogOptions extends LogOptions {
   readonly cleanedTo?: Offset;
   /** Whether the last process to write here said at its end that everything is in order; not so where left out. */
   readonly cleanShutdown?: boolean;
+  /** See RecoveryOptions; 64 KiB where left out. */
+  readonly fewestBytesToRemember?: number;
   /** Called after each segment that had to be checked. */
   readonly onProgress?: (segmentsLeft: number) => void;
   /** The caller sees to it, by `makeDurable`, before anything else happens to the log. */
@@ -95,6 +99,7 @@ export async function openLog(options: OpenLogOptions, dependencies: LogDependen
     recoveryPoint: options.recoveryPoint ?? 0,
     startOffset: options.startOffset ?? 0,
     cleanShutdown: options.cleanShutdown ?? false,
+    fewestBytesToRemember: options.fewestBytesToRemember,
     onProgress: options.onProgress,
     names,
   });
@@ -307,12 +312,15 @@ export class Log {
     return warm(this.#core, offset);
   }
 
-  /** The first record with `timestamp` or a later one, below `upTo`. Rejects with SluiceError STORAGE_FAILED. */
+  /**
+   * The first record with `timestamp` or a later one, below `upTo`. Rejects with CorruptRecords where what lies there
+   * cannot be read, and with SluiceError STORAGE_FAILED.
+   */
   async offsetForTimestamp(timestamp: Timestamp, upTo: Offset): Promise<TimestampedOffset | undefined> {
     return this.#search(() => offsetForTimestamp(this.#core, timestamp, upTo));
   }
 
-  /** The first record with the largest timestamp. Rejects with SluiceError STORAGE_FAILED. */
+  /** The first record with the largest timestamp. Rejects as `offsetForTimestamp`. */
   async maxTimestampOffset(): Promise<TimestampedOffset | undefined> {
     return this.#search(() => maxTimestampOffset(this.#core));
   }
@@ -322,6 +330,10 @@ export class Log {
     try {
       return await search();
     } catch (error) {
+      if (error instanceof CorruptRecords || isSegmentMissing(error)) {
+        this.#core.damage.report(error.message);
+        throw new CorruptRecords(error.message, { cause: error });
+      }
       this.#core.logger.error('Cannot search by timestamp', { error: messageOf(error) });
       throw this.#core.unusableError();
     }

@@ -29,7 +29,10 @@ export const found = {
 
 export type SearchResult = 'found' | 'absent' | 'broken';
 
-/** The first batch at or after `from` whose last offset is not below `offset`; `broken` where bytes are no batch. */
+/**
+ * The first batch at or after `from` whose last offset is not below `offset`. Where bytes are no batch, `broken`, and
+ * `found` tells their position.
+ */
 export function searchOffset(
   file: FileHandle,
   offset: Offset,
@@ -44,10 +47,10 @@ export function searchOffset(
       windowFrom = position;
       windowLength = file.readSync(scratch, position);
       at = 0;
-      if (windowLength < BATCH_HEADER_BYTES) return 'broken';
+      if (windowLength < BATCH_HEADER_BYTES) return brokenAt(position);
     }
     if (magic(scratch, at) !== MAGIC_V2 || lengthField(scratch, at) < BATCH_HEADER_BYTES - LOG_OVERHEAD)
-      return 'broken';
+      return brokenAt(position);
     const size = batchBytes(scratch, at);
     if (lastOffset(scratch, at) >= offset) {
       found.position = position;
@@ -57,5 +60,10 @@ export function searchOffset(
     }
     position += size;
   }
-  return position === to ? 'absent' : 'broken';
+  return position === to ? 'absent' : brokenAt(position);
+}
+
+function brokenAt(position: number): SearchResult {
+  found.position = position;
+  return 'broken';
 }

@@ -4,7 +4,9 @@
  * a reply that still leaves the process keeps its segment readable even when that was deleted meanwhile.
  */
 import { assert } from '../base/assert.ts';
+import { systemErrorCode } from '../base/errors.ts';
 import type { FileHandle, FileSystem } from '../base/file-system.ts';
+import { segmentMissing } from './log-directory-errors.ts';
 
 /** Where a log's files lie; one object a log, so that renaming a directory moves all of them at once. */
 export interface Place {
@@ -24,9 +26,12 @@ export class OpenFiles {
     this.#fileSystem = dependencies.fileSystem;
   }
 
-  /** A file that is opened on first use; created where it is absent. */
-  slot(place: Place, name: string): FileSlot {
-    return new FileSlot(this, place, name);
+  /**
+   * A file that is opened on first use. Where it is absent it is created, or, where it `mustExist`, whoever uses it gets
+   * the SluiceError SEGMENT_MISSING.
+   */
+  slot(place: Place, name: string, { mustExist = false }: { readonly mustExist?: boolean } = {}): FileSlot {
+    return new FileSlot(this, place, { name, mustExist });
   }
 
   /** Files open at this moment. */
@@ -37,9 +42,18 @@ export class OpenFiles {
   /** For slots only. */
   openFor(slot: FileSlot): FileHandle {
     if (this.#open.size >= this.#limit) this.#makeRoom();
-    const handle = this.#fileSystem.open(slot.path);
+    const handle = slot.mustExist ? this.#openExisting(slot.path) : this.#fileSystem.open(slot.path);
     this.#open.add(slot);
     return handle;
+  }
+
+  /** A new and empty file in its place would hide that records are lost. */
+  #openExisting(path: string): FileHandle {
+    try {
+      return this.#fileSystem.openExisting(path);
+    } catch (error) {
+      throw systemErrorCode(error) === 'ENOENT' ? segmentMissing(path, error) : error;
+    }
   }
 
   /** For slots only. */
@@ -66,16 +80,19 @@ export class FileSlot {
   readonly #files: OpenFiles;
   readonly #place: Place;
   readonly #name: string;
+  /** For `OpenFiles`: the file is never created. */
+  readonly mustExist: boolean;
   #handle: FileHandle | undefined;
   #borrowed = 0;
   #usedSince = false;
   #retired = false;
 
   /** Use `OpenFiles.slot`. */
-  constructor(files: OpenFiles, place: Place, name: string) {
+  constructor(files: OpenFiles, place: Place, file: { readonly name: string; readonly mustExist: boolean }) {
     this.#files = files;
     this.#place = place;
-    this.#name = name;
+    this.#name = file.name;
+    this.mustExist = file.mustExist;
   }
 
   get isRetired(): boolean {

@@ -36,6 +36,8 @@ export interface RecoveryOptions {
   /** From log-start-offset-checkpoint. */
   readonly startOffset: Offset;
   readonly cleanShutdown: boolean;
+  /** Bytes of the active segment that had to be checked, from which on the next recovery begins behind them. */
+  readonly fewestBytesToRemember?: number;
   /** Called after each segment that had to be checked. */
   readonly onProgress?: (segmentsLeft: number) => void;
   /** From `settledNames`. */
@@ -45,7 +47,7 @@ export interface RecoveryOptions {
 /** Bytes read at once while checking. */
 const CHECK_WINDOW_BYTES = 2 ** 20;
 /** Checking fewer again costs less than the file that spares it. */
-const WORTH_RESUMING_BYTES = 64 * 1024;
+const WORTH_REMEMBERING_BYTES = 64 * 1024;
 const LEFTOVERS = [DELETED_SUFFIX, SWAP_SUFFIX, CLEANED_SUFFIX];
 
 /** Fills an empty core from its directory. Rejects with the system's error. */
@@ -223,7 +225,8 @@ async function checkFrom(core: LogCore, first: number, options: RecoveryOptions)
     options.onProgress?.(core.segments.length - index - 1);
   }
   const { active } = core;
-  core.recheckedBytes = active.size - (active.baseOffset <= from ? (resumed?.position ?? 0) : 0);
+  const rechecked = active.size - (active.baseOffset <= from ? (resumed?.position ?? 0) : 0);
+  core.recoveryToRemember = rechecked >= (options.fewestBytesToRemember ?? WORTH_REMEMBERING_BYTES);
 }
 
 /**
@@ -231,7 +234,7 @@ async function checkFrom(core: LogCore, first: number, options: RecoveryOptions)
  * the system's error.
  */
 export function rememberRecovery(core: LogCore): void {
-  if (core.recheckedBytes < WORTH_RESUMING_BYTES || core.endOffset <= (core.snapshots.latest ?? -1)) return;
+  if (!core.recoveryToRemember || core.endOffset <= (core.snapshots.latest ?? -1)) return;
   core.snapshots.write(core.endOffset, core.producers.entries);
 }
 

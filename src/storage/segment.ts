@@ -3,11 +3,13 @@
  * which timestamps the segment holds; never decides when to roll, what to keep or who may read. Not every segment's
  * files are open, nor its indexes in memory: see OpenFiles and IndexMemory.
  */
+import { systemErrorCode } from '../base/errors.ts';
 import type { FileHandle, FileSystem } from '../base/file-system.ts';
 import type { Offset, Timestamp } from '../base/units.ts';
 import { BATCH_HEADER_BYTES, batchBytes, lastOffset, maxTimestamp, NO_TIMESTAMP } from '../records/batch.ts';
 import { BatchCursor, nextBatch } from './batch-cursor.ts';
 import type { IndexMemory } from './index-memory.ts';
+import { segmentMissing } from './log-directory-errors.ts';
 import {
   DELETED_SUFFIX,
   LOG_SUFFIX,
@@ -77,7 +79,8 @@ export class Segment {
   constructor(options: SegmentOptions, dependencies: SegmentDependencies) {
     const { place, baseOffset, suffix = '' } = options;
     const { files, indexes } = dependencies;
-    const slot = (kind: string): FileSlot => files.slot(place, offsetFileName(baseOffset, kind) + suffix);
+    const slot = (kind: string): FileSlot =>
+      files.slot(place, offsetFileName(baseOffset, kind) + suffix, { mustExist: kind === LOG_SUFFIX && suffix === '' });
     this.baseOffset = baseOffset;
     this.size = options.logBytes;
     this.jitterMs = options.jitterMs;
@@ -178,7 +181,15 @@ export class Segment {
   /** Largest timestamp; where no record has one, when the file was last written. */
   retentionTimestamp(): Timestamp {
     const { timestamp } = this.largest();
-    return timestamp >= 0 ? timestamp : Math.floor(this.#fileSystem.modifiedMs(this.file.path));
+    return timestamp >= 0 ? timestamp : this.#modifiedMs();
+  }
+
+  #modifiedMs(): Timestamp {
+    try {
+      return Math.floor(this.#fileSystem.modifiedMs(this.file.path));
+    } catch (error) {
+      throw systemErrorCode(error) === 'ENOENT' ? segmentMissing(this.file.path, error) : error;
+    }
   }
 
   /** How long this segment has been filling: by its first batch's timestamp, or by the clock where it has none. */
@@ -388,4 +399,9 @@ export class Segment {
   borrow(): FileHandle {
     return this.file.borrow();
   }
+}
+
+/** The same words for the same damage, whoever meets it. */
+export function noBatchAt({ file }: Segment, position: number): string {
+  return `${file.path} holds bytes that are no batch at position ${position}`;
 }

@@ -76,6 +76,8 @@ export class LogWorld {
         maxOpenFiles: 16,
         // Half of the starts and stops: the other half takes the way of few logs.
         fewestInBulk: this.#starts % 2 === 0 ? 1 : undefined,
+        // Logs here hold a few batches: two of three starts resume where the last recovery ended, if it had to check any.
+        fewestBytesToRemember: this.#starts % 3 === 0 ? undefined : 64,
         maxIndexBytes: 512,
         flushCheckMs: 1000,
         retentionCheckMs: NEVER_MS,
