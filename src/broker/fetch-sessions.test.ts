@@ -55,6 +55,29 @@ describe('fetch sessions', () => {
     assert.equal(cache.size, 0);
   });
 
+  it('tell the high watermark again after a follower had to cut its log, which kept it from believing', () => {
+    const cache = sessions();
+    const sessionId = open(cache, [target('a', 0, 9)]);
+    const diverging = cache.begin(request({ sessionId, sessionEpoch: 1 }));
+    assert.deepEqual(diverging.conclude([news({ highWatermark: 5, diverging: true })]).include, [true]);
+    const cut = cache.begin(request({ sessionId, sessionEpoch: 2, targets: [target('a', 0, 5)] }));
+    assert.deepEqual(cut.conclude([news({ highWatermark: 5 })]).include, [true]);
+    const again = cache.begin(request({ sessionId, sessionEpoch: 3 }));
+    assert.deepEqual(again.conclude([news({ highWatermark: 5 })]).include, [false]);
+  });
+
+  it('do not take for heard what answers a position that a later request has replaced', () => {
+    const cache = sessions();
+    const sessionId = open(cache, [target('a', 0, 5)]);
+    const waiting = cache.begin(request({ sessionId, sessionEpoch: 1 }));
+    const later = cache.begin(request({ sessionId, sessionEpoch: 2, targets: [target('a', 0, 5)] }));
+    const refused = news({ errorCode: ErrorCode.UNKNOWN_LEADER_EPOCH, highWatermark: -1, startOffset: -1 });
+    assert.deepEqual(later.conclude([refused]).include, [true]);
+    assert.deepEqual(waiting.conclude([news({ highWatermark: 5 })]).include, [true]);
+    const again = cache.begin(request({ sessionId, sessionEpoch: 3 }));
+    assert.deepEqual(again.conclude([news({ highWatermark: 5 })]).include, [true]);
+  });
+
   it('remember partitions, so that a later request names none and the reply tells only news', () => {
     const cache = sessions();
     const sessionId = open(cache, [target('a'), target('b')]);

@@ -69,6 +69,8 @@ interface RememberedPartition {
   target: FetchTarget;
   highWatermark: Offset;
   startOffset: Offset;
+  /** The request that told the position last, by its number. */
+  toldIn: number;
 }
 
 interface Session {
@@ -79,6 +81,8 @@ interface Session {
   /** Of the latest request. */
   hurry: SessionHurry;
   epoch: number;
+  /** Requests so far; unlike the epoch it never begins anew. */
+  requests: number;
   lastUsedMs: number;
 }
 
@@ -170,7 +174,7 @@ export class FetchSessions {
     const lastUsedMs = this.#clock.monotonicMs();
     const { usesTopicIds, isFollower } = request;
     const hurry = new SessionHurry();
-    this.#sessions.set(id, { id, usesTopicIds, isFollower, partitions, hurry, epoch: 1, lastUsedMs });
+    this.#sessions.set(id, { id, usesTopicIds, isFollower, partitions, hurry, epoch: 1, requests: 0, lastUsedMs });
     return id;
   }
 
@@ -190,12 +194,17 @@ export class FetchSessions {
   }
 
   #continuing(session: Session, request: SessionRequest): FetchContext {
+    const number = ++session.requests;
     for (const forgotten of request.forgotten) session.partitions.delete(keyOf(forgotten, session.usesTopicIds));
     for (const target of request.targets) {
       const key = keyOf(target, session.usesTopicIds);
       const known = session.partitions.get(key);
-      if (known === undefined) session.partitions.set(key, { target, highWatermark: -1, startOffset: -1 });
-      else known.target = target;
+      if (known === undefined)
+        session.partitions.set(key, { target, highWatermark: -1, startOffset: -1, toldIn: number });
+      else {
+        known.target = target;
+        known.toldIn = number;
+      }
     }
     if (session.partitions.size > MAX_PARTITIONS_A_SESSION) {
       this.#sessions.delete(session.id);
@@ -218,15 +227,29 @@ export class FetchSessions {
       targets: entries.map(([, remembered]) => remembered.target),
       conclude: (news) => ({
         sessionId: session.id,
-        include: news.map((each, index) => note(session, entries[index]!, each)),
+        include: news.map((each, index) => note(session, entries[index]!, each, number)),
       }),
     };
   }
 }
 
+/**
+ * After an error the next good state is news, whatever it is; and so it is after a follower was told that its log parts from
+ * this one: it must not believe the high watermark before it has cut its log.
+ */
+function heardHighWatermark({ errorCode, diverging, highWatermark }: PartitionNews): Offset {
+  return errorCode === ErrorCode.NONE && !diverging ? highWatermark : -1;
+}
+
 /** Whether the client has to hear of a partition; notes what it will have heard. */
-function note(session: Session, entry: readonly [string, RememberedPartition], news: PartitionNews): boolean {
-  const [key, remembered] = entry;
+function note(
+  session: Session,
+  [key, remembered]: readonly [string, RememberedPartition],
+  news: PartitionNews,
+  number: number,
+): boolean {
+  // A later request told another position while this one waited: the client has no use for the answer to the old one.
+  const isOutdated = remembered.toldIn > number;
   const changed =
     news.bytes > 0 ||
     news.diverging ||
@@ -234,9 +257,8 @@ function note(session: Session, entry: readonly [string, RememberedPartition], n
     news.errorCode !== ErrorCode.NONE ||
     news.highWatermark !== remembered.highWatermark ||
     news.startOffset !== remembered.startOffset;
-  if (!changed) return false;
-  // An error makes the next good state news again, whatever it is.
-  remembered.highWatermark = news.errorCode === ErrorCode.NONE ? news.highWatermark : -1;
+  if (!changed || isOutdated) return changed;
+  remembered.highWatermark = heardHighWatermark(news);
   remembered.startOffset = news.startOffset;
   if (news.bytes > 0 && session.partitions.delete(key)) {
     // Served now, last in line next time: a busy partition must not starve the others of the byte limit.
@@ -246,8 +268,7 @@ function note(session: Session, entry: readonly [string, RememberedPartition], n
 }
 
 function remember(target: FetchTarget, news: PartitionNews): RememberedPartition {
-  const highWatermark = news.errorCode === ErrorCode.NONE ? news.highWatermark : -1;
-  return { target, highWatermark, startOffset: news.startOffset };
+  return { target, highWatermark: heardHighWatermark(news), startOffset: news.startOffset, toldIn: 0 };
 }
 
 function keyOf(target: ForgottenPartition, byId: boolean): string {

@@ -31,8 +31,10 @@ export class PendingBatch {
   baseSequence = NO_SEQUENCE;
   /** Whether it was sent at least once, so that the broker may have it. */
   sent = false;
-  /** Whether an attempt ended without word that it was not written: under another identity it might be written again. */
+  /** Whether the last attempt ended without word that it was not written: under another identity it might be written again. */
   uncertain = false;
+  /** Whether any attempt did: what one leader does not have, another may. */
+  everUncertain = false;
   outcome: BatchOutcome | undefined;
   /** Records whose producer waits for no promise; their failure is told by `flush`. */
   unwatched = 0;
@@ -86,6 +88,12 @@ export class PendingBatch {
     assert(this.#finished !== undefined, 'only a closed batch has a sequence');
     this.baseSequence = baseSequence;
     stampProducer(this.#finished, 0, { ...identity, baseSequence });
+  }
+
+  /** An attempt ended, and the batch may have been written. */
+  doubt(): void {
+    this.uncertain = true;
+    this.everUncertain = true;
   }
 
   settle(outcome: BatchOutcome): void {

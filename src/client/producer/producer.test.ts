@@ -143,6 +143,23 @@ test('a batch that may have been written keeps its sequence, also when another p
     { partitions: 2, retryBackoffMs: 100 },
   ));
 
+test('a batch that may have been written and is not known any more fails: another leader may have it', () =>
+  withProducer(
+    { lingerMs: 0 },
+    async ({ producer, log }) => {
+      await producer.send({ topic: 'orders', value: 'first' });
+      log.mishap = () => 'lost after';
+      const uncertain = producer.send({ topic: 'orders', value: 'once' });
+      while (log.partitions[0]!.length < 2) await new Promise((resolve) => setImmediate(resolve));
+      log.mishap = () => 'none';
+      log.forgetProducers();
+      await assert.rejects(uncertain, failsWith('OUT_OF_ORDER_SEQUENCE_NUMBER'));
+      await producer.send({ topic: 'orders', value: 'next' });
+      assert.deepEqual(log.partitions[0], ['first', 'once', 'next']);
+    },
+    { retryBackoffMs: 100 },
+  ));
+
 test('a batch that is refused fails alone, and the ones behind it arrive', () =>
   withProducer({ lingerMs: 0, batchBytes: 100 }, async ({ producer, log }) => {
     await producer.send({ topic: 'orders', value: 'first' });

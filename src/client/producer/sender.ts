@@ -238,7 +238,7 @@ export class Sender {
     const failure = asSluiceError(error);
     for (const parcel of parcels) {
       this.#cluster.forgetTopic(parcel.queue.topic);
-      if (failure.code !== NEVER_SENT) parcel.batch.uncertain = true;
+      if (failure.code !== NEVER_SENT) parcel.batch.doubt();
       if (mayRetry(failure)) this.#sendAgain(parcel);
       else this.#giveUp(parcel, failure);
     }
@@ -266,21 +266,31 @@ export class Sender {
       // The broker has it already: an earlier attempt had come through and its answer was lost.
       this.#acknowledge(parcel, -1, -1);
     } else if (this.#identity !== undefined && isSequenceFault(code)) {
-      // Behind a batch that failed this is only its echo; in front it means that the broker's memory and ours differ.
-      if (code !== ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER || !queue.hasEarlier(batch)) {
-        this.#identityState = 'spent';
-        batch.uncertain = false;
-      }
-      if (code !== ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER) this.#needsNewId = true;
-      this.#sendAgain(parcel);
+      this.#refusedSequence(parcel, answer);
     } else if (isRetriable(code)) {
       // A leader that was deposed, or waited for replicas in vain, had written it; what becomes of that is open.
-      if (code !== ErrorCode.NOT_ENOUGH_REPLICAS) batch.uncertain = true;
+      if (code !== ErrorCode.NOT_ENOUGH_REPLICAS) batch.doubt();
       if (!isShortOfReplicas(code)) this.#cluster.forgetTopic(queue.topic);
       this.#sendAgain(parcel);
     } else {
       this.#giveUp(parcel, refusedBy(code, placeOf(queue), refusalText(answer)));
     }
+  }
+
+  /** Behind a batch that failed this is only its echo; in front it means that the broker's memory and ours differ. */
+  #refusedSequence(parcel: Parcel, answer: PartitionAnswer): void {
+    const { queue, batch } = parcel;
+    const code = answer.errorCode;
+    const isEcho = code === ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER && queue.hasEarlier(batch);
+    if (code !== ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER) this.#needsNewId = true;
+    if (!isEcho) this.#identityState = 'spent';
+    // This leader does not have it; one from before may, and lead again: sent under another identity it would be there twice.
+    if (!isEcho && batch.everUncertain) {
+      this.#giveUp(parcel, refusedBy(code, placeOf(queue), 'an earlier attempt may have been written'));
+      return;
+    }
+    if (!isEcho) batch.uncertain = false;
+    this.#sendAgain(parcel);
   }
 
   #sendAgain({ queue, batch }: Parcel): void {
@@ -398,7 +408,10 @@ export class Sender {
   }
 
   #dropQueue(queue: PartitionQueue, error: SluiceError): void {
-    for (const batch of queue.waiting.splice(0)) this.#settle(queue, batch, { ok: false, error });
+    for (const batch of queue.waiting.splice(0)) {
+      if (batch.baseSequence !== NO_SEQUENCE) this.#identityState = 'spent';
+      this.#settle(queue, batch, { ok: false, error });
+    }
   }
 
   #open(lane: Lane, nowMs: number): void {
