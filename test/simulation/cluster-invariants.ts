@@ -38,6 +38,8 @@ class SeenPartition {
   /** What the controller decided, by partition epoch. */
   readonly decisions = new Map<number, string>();
   readonly replicas = new Map<number, SeenReplica>();
+  /** Sizes of in-sync sets, by partition epoch. */
+  readonly inSyncCounts = new Map<number, number>();
   /** The latest decision. */
   partitionEpoch = -1;
   leader = -1;
@@ -106,6 +108,7 @@ export class ClusterInvariants {
         const seen = this.#seen(topic.id, topic.name, index);
         const { leader, leaderEpoch, partitionEpoch, isr, replicas } = partition;
         this.#seeDecision(host, seen, partitionEpoch, decisionOf({ leader, leaderEpoch, isr, replicas }), true);
+        seen.inSyncCounts.set(partitionEpoch, isr.length);
         if (partitionEpoch <= seen.partitionEpoch) continue;
         const joined = isr.find((id) => !seen.inSync.includes(id));
         const isExpansion = leader === seen.leader && joined !== undefined && seen.inSync.length > 0;
@@ -158,6 +161,7 @@ export class ClusterInvariants {
     const seen = this.#seen(partition.topicId, partition.topic, partition.partition);
     const replica = this.#replicaOf(seen, host, partition);
     if (partition.log.failure !== undefined || partition.log.offline) return;
+    const before = replica.partitionEpoch;
     this.#checkEpochs(host, seen, replica, partition);
     const { highWatermark } = partition;
     // Its high watermark was durable, the log below it was not: nobody sees that before its leader has cut it.
@@ -177,7 +181,10 @@ export class ClusterInvariants {
     }
     const rose = highWatermark > replica.highWatermark;
     replica.highWatermark = highWatermark;
-    if (partition.isLeader && rose) this.#checkInSync(host, seen, partition, hosts);
+    if (partition.isLeader && rose) {
+      this.#checkMinimum(host, seen, partition, before);
+      this.#checkInSync(host, seen, partition, hosts);
+    }
     if (partition.isLeader && highWatermark > seen.committed.endOffset) this.#commit(host, seen, partition);
     this.#verify(host, seen, replica, partition);
   }
@@ -224,15 +231,24 @@ export class ClusterInvariants {
     }
   }
 
+  /** Nothing is committed while fewer than `min.insync.replicas` are in sync. */
+  #checkMinimum(host: SimulatedHost, seen: SeenPartition, partition: Partition, before: number): void {
+    // A leader that only begins to lead finds in its log what others committed.
+    if (partition.highWatermark <= seen.committed.endOffset) return;
+    const fewest = Math.min(MIN_IN_SYNC, partition.state.replicas.length);
+    // Several decisions may have come at once: it counts what held at any time since the last look.
+    let most = 0;
+    for (let epoch = Math.max(0, before); epoch <= partition.state.partitionEpoch; epoch++) {
+      most = Math.max(most, seen.inSyncCounts.get(epoch) ?? 0);
+    }
+    if (most >= fewest) return;
+    this.#fail(host, `${seen.name} commits up to ${partition.highWatermark} with only ${most} in sync`);
+  }
+
   /** What counts as committed is on every replica that counts as in sync. */
   #checkInSync(host: SimulatedHost, seen: SeenPartition, partition: Partition, hosts: readonly SimulatedHost[]): void {
-    const { leadership, state } = partition;
+    const { leadership } = partition;
     const members = leadership?.inSync.committed ?? [];
-    const fewest = Math.min(MIN_IN_SYNC, state.replicas.length);
-    // A leader that only begins to follow the metadata finds in its log what others committed.
-    if (members.length < fewest && partition.highWatermark > seen.committed.endOffset) {
-      this.#fail(host, `${seen.name} commits up to ${partition.highWatermark} with only ${members} in sync`);
-    }
     for (const brokerId of members) {
       if (brokerId === host.brokerId) continue;
       const other = hosts[brokerId - 1]!;

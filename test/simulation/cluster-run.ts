@@ -2,6 +2,7 @@
  * One run of a simulated cluster: starts it, does to it what a history of steps says, heals everything, waits until the
  * cluster has recovered, and judges what clients saw. Owns what faults are under way; see cluster-steps.ts for their kinds.
  */
+import { SluiceError } from '../../src/base/errors.ts';
 import type { Random } from '../../src/base/random.ts';
 import { Admin } from '../../src/client/admin/admin.ts';
 import type { Cluster } from '../../src/client/cluster.ts';
@@ -90,7 +91,8 @@ export class ClusterRun {
     if (this.#restarting.has(host)) return;
     if (host.failure !== undefined) {
       this.world.trace.note(host.name, `ended: ${host.failure.message}`);
-      if (!this.#full.has(host)) throw new InvariantViolation(`${host.name} ended: ${host.failure.stack}`);
+      if (!this.#full.has(host) && !isForgivable(host.failure))
+        throw new InvariantViolation(`${host.name} ended: ${host.failure.stack}`);
     }
     this.restartLater(host, 100 + this.#supervision.below(2000));
   }
@@ -324,4 +326,9 @@ export class ClusterRun {
   close(): void {
     this.world.close();
   }
+}
+
+/** A broker gives up where no ZooKeeper server serves for long. */
+function isForgivable(failure: Error): boolean {
+  return failure instanceof SluiceError && failure.code === 'ZOOKEEPER_UNREACHABLE';
 }
