@@ -110,11 +110,11 @@ export const serverOptions = {
     { default: null },
     'ZooKeeper servers as host:port,host:port/path; given, the cluster is held together by ZooKeeper.',
   ),
-  'zookeeper.session.timeout.ms': int({ default: 18000, min: 1 }, 'How long ZooKeeper waits for a silent broker.'),
-  'zookeeper.connection.timeout.ms': int(
-    { default: null, fallbacks: [{ option: 'zookeeper.session.timeout.ms', times: 1 }] },
-    'Longest wait for a connection to ZooKeeper.',
+  'zookeeper.session.timeout.ms': int(
+    { default: 6000, min: 1 },
+    'How long ZooKeeper waits for a silent broker: a broker that hangs holds its partitions up for as long.',
   ),
+  'zookeeper.connection.timeout.ms': int({ default: 18000, min: 1 }, 'Longest wait for a connection to ZooKeeper.'),
   'zookeeper.max.in.flight.requests': int({ default: 10, min: 1 }, 'Unanswered requests to ZooKeeper at a time.'),
   'zookeeper.set.acl': bool(
     { default: false },
