@@ -12,7 +12,14 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { requireToolchain } from '../compat/harness/toolchain.ts';
 import { describeAnomalies } from './checker/anomalies.ts';
-import { distribution, holdFollower, killController, killLeader, terminateLeader } from './faults/failover.ts';
+import {
+  distribution,
+  holdController,
+  holdFollower,
+  killController,
+  killLeader,
+  terminateLeader,
+} from './faults/failover.ts';
 import { runRounds } from './faults/rounds.ts';
 import { type Cluster, startCluster } from './harness/cluster.ts';
 import { systemUnderTest } from './harness/system.ts';
@@ -40,7 +47,9 @@ interface Stage {
 }
 
 test('a cluster under faults loses nothing, repeats nothing, and goes on', async (context) => {
-  if (requireToolchain(context, await findWorkloadClient('confluent-kafka')) === undefined) return;
+  for (const name of ['confluent-kafka', 'java'] as const) {
+    if (requireToolchain(context, await findWorkloadClient(name)) === undefined) return;
+  }
   const system = systemUnderTest();
   context.diagnostic(`${system}, SLUICE_CLUSTER_SEED=${SEED}`);
   const directory = mkdtempSync(join(tmpdir(), 'cluster-history-'));
@@ -129,8 +138,11 @@ async function hang({ scene, tell, within }: Stage): Promise<void> {
     failovers.push(gapMs);
   }
   tell('stall of acknowledged writes by a hung follower', stalls);
-  tell('gap in acknowledged writes of partitions that a hung broker led', failovers);
+  tell('gap in acknowledged writes of partitions that a hung follower led besides', failovers);
   within(stalls, MOST_MS.follower);
+  if (scene.cluster.system.name === 'sluice-local') return;
+  const { gapMs, othersGapMs } = await holdController(scene);
+  tell('stall of acknowledged writes by a hung controller', [Math.max(gapMs, othersGapMs)]);
 }
 
 async function judge({ context, scene: { workload } }: Stage): Promise<void> {

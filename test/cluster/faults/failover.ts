@@ -61,10 +61,20 @@ export async function terminateLeader(
   return { ...told, stopMs };
 }
 
-/** A follower that hangs: how long those that it follows wait for it. */
+/** A follower that hangs, and is not the controller: how long those that it follows wait for it. */
 export async function holdFollower(scene: Scene, partition: number): Promise<Measured> {
-  const view = await partitionOf(scene, partition);
-  const victim = scene.cluster.broker(view.replicas.find((replica) => replica !== view.leader)!);
+  const { leader, replicas } = await partitionOf(scene, partition);
+  const controller = await controllerOf(scene);
+  const follower = replicas.find((replica) => replica !== leader && replica !== controller.id);
+  return hold(scene, scene.cluster.broker(follower!));
+}
+
+/** Only the end of its session takes a controller that hangs out of office. */
+export async function holdController(scene: Scene): Promise<Measured> {
+  return hold(scene, await controllerOf(scene));
+}
+
+async function hold(scene: Scene, victim: Broker): Promise<Measured> {
   return measured(scene, victim, async () => {
     victim.hold();
     await pause(HOLD_MS);

@@ -81,6 +81,7 @@ class Rounds {
   }
 
   async #inject(kinds = this.#kinds): Promise<void> {
+    if (kinds.length === 0) return;
     const kind = chooseFault(this.#random, kinds);
     const injected = await kind.inject(this.#world);
     if (injected === undefined) return;

@@ -67,6 +67,8 @@ export class Cluster {
   readonly system: RunningSystem;
   readonly brokers: readonly Broker[];
   #closed = false;
+  /** What the view of a failure is about. */
+  #topic: string | undefined;
 
   constructor({ home, network, system, places }: ClusterParts) {
     this.home = home;
@@ -123,6 +125,7 @@ export class Cluster {
   }
 
   async createTopic(topic: NewTopic): Promise<void> {
+    this.#topic = topic.name;
     await createTopic(this.brokers[0]!.wire(), topic);
     await this.allInSync(topic.name, START_TIMEOUT_MS);
   }
@@ -147,11 +150,20 @@ export class Cluster {
       const ends = this.brokers.flatMap(({ unexpectedEnds }) => unexpectedEnds);
       if (ends.length > 0) throw new Error(`${what}: ${ends.join('\n')}`);
       if (performance.now() > deadline) {
-        const words = this.brokers.map((broker) => `broker ${broker.id}:\n${broker.lastWords()}`).join('\n');
+        const words = await this.#describe();
         throw new Error(`not within ${timeoutMs} ms: ${what}\n${words}`);
       }
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
+  }
+
+  async #describe(): Promise<string> {
+    const lines: string[] = [];
+    for (const broker of this.brokers) {
+      const view = this.#topic === undefined ? undefined : await viewOf(broker.wire(), this.#topic);
+      lines.push(`broker ${broker.id}, pid ${broker.pid}, held ${broker.held}, sees ${JSON.stringify(view)}`);
+    }
+    return [...lines, ...this.brokers.map((broker) => `broker ${broker.id}:\n${broker.lastWords()}`)].join('\n');
   }
 
   async close(): Promise<void> {

@@ -26,6 +26,7 @@ export interface WorkloadOptions {
   readonly partitions: number;
   /** Where the history goes. */
   readonly file: string;
+  /** With confluent-kafka; there is one more with Java. */
   readonly producers?: number;
   /** Values a second of all producers together. */
   readonly rate?: number;
@@ -191,16 +192,21 @@ export class Workload {
   }
 }
 
-/** The main workload: producers, one reader of all and a group, each with confluent-kafka. */
+/** The main workload: producers, one reader of all and a group with confluent-kafka; and a producer that pipelines. */
 export async function startWorkload(options: WorkloadOptions): Promise<Workload> {
-  const { value: python, reason } = await findWorkloadClient('confluent-kafka');
-  if (python === undefined) throw new Error(reason);
-  const workload = new Workload(options, new Map([['confluent-kafka', python]]));
+  const clients = new Map<string, Invocation>();
+  for (const name of ['confluent-kafka', 'java'] as const) {
+    const { value, reason } = await findWorkloadClient(name);
+    if (value === undefined) throw new Error(reason);
+    clients.set(name, value);
+  }
+  const workload = new Workload(options, clients);
   const producers = options.producers ?? 2;
+  const rate = (options.rate ?? 400) / (producers + 1);
   for (let count = 0; count < producers; count++) {
-    const rate = (options.rate ?? 400) / producers;
     workload.run('confluent-kafka', 'produce', { rate, compression: count % 2 === 0 ? 'none' : 'lz4' });
   }
+  workload.run('java', 'produce', { rate });
   workload.run('confluent-kafka', 'read');
   for (let count = 0; count < (options.members ?? 2); count++) {
     workload.run('confluent-kafka', 'member', { group: 'readers' });

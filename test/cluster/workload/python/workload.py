@@ -63,7 +63,7 @@ class Reasons(logging.Handler):
 
     def emit(self, record):
         message = record.getMessage()
-        if 'bump' in message.lower():
+        if message.startswith('DRAIN') and 'Beginning' in message:
             self.story.note('new producer epoch', reason=message)
 
 
@@ -102,6 +102,9 @@ def produce(settings, story):
         'client.id': story.process,
         'acks': 'all',
         'enable.idempotence': True,
+        # With several under way librdkafka writes twice by itself: the first may have been written and not yet
+        # acknowledged, the second is refused, the third is out of order, and it begins all of them anew in a new epoch.
+        'max.in.flight.requests.per.connection': 1,
         'linger.ms': 2,
         'request.timeout.ms': 5000,
         'message.timeout.ms': 300_000,
