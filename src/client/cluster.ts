@@ -3,6 +3,7 @@
  * broker and lane, and tries again where that may help. Producer, consumer and admin share one of these.
  */
 import type { BrokerId } from '../base/units.ts';
+import type { Uuid } from '../base/uuid.ts';
 import { metadata } from '../protocol/apis/metadata.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
 import type { Api, DecodedFields, EncodableFields, Fields } from '../protocol/schema.ts';
@@ -13,6 +14,7 @@ import { type ClientDependencies, systemDependencies } from './dependencies.ts';
 import { clientClosed, mayRetry, noBrokerReachable, refusedBy, refusedForGood } from './errors.ts';
 import {
   type BrokerView,
+  type LeaderHint,
   type MetadataAnswer,
   MetadataCache,
   type PartitionView,
@@ -74,6 +76,24 @@ export class Cluster implements AsyncDisposable {
   /** Makes the next look at the topic ask the cluster: after a refusal that shows what is known to be out of date. */
   forgetTopic(name: string): void {
     this.#cache.forget(name);
+  }
+
+  /** Takes in a leader that a refusal told of (KIP-951). False where that is nothing newer. */
+  learnLeader(hint: LeaderHint, endpoints: readonly BrokerView[]): boolean {
+    return this.#cache.learnLeader(hint, endpoints);
+  }
+
+  /**
+   * The topic that has an id, asking the cluster where it is not known; undefined where nobody knows it (yet). One
+   * attempt.
+   */
+  async topicWithId(id: Uuid): Promise<TopicView | undefined> {
+    const known = this.#cache.topicWithId(id);
+    if (known !== undefined) return known;
+    const connection = await this.#anyBroker(MAIN_LANE);
+    const answer = await connection.request(metadata, { topics: [{ topicId: id, name: null }] });
+    this.#cache.apply(answer, this.dependencies.clock.monotonicMs());
+    return this.#cache.topicWithId(id);
   }
 
   /**
@@ -179,6 +199,11 @@ export class Cluster implements AsyncDisposable {
       [...known, ...bootstrap].map(({ endpoint }) => formatEndpoint(endpoint)),
       failure,
     );
+  }
+
+  /** Closes the connections of a lane that is not used any more. */
+  closeLane(lane: string): Promise<void> {
+    return this.#pool.closeLane(lane);
   }
 
   /** Closes all connections; operations under way fail with CLIENT_CLOSED. */

@@ -50,6 +50,17 @@ export class ConnectionPool {
     );
   }
 
+  /** Closes the connections of one lane; what waits for an answer on them fails. */
+  async closeLane(lane: string): Promise<void> {
+    const closing: Promise<void>[] = [];
+    for (const [key, opening] of this.#connections) {
+      if (!key.endsWith(`/${lane}`)) continue;
+      this.#connections.delete(key);
+      closing.push(opening.then((connection) => connection.close()));
+    }
+    await Promise.allSettled(closing);
+  }
+
   /** Closes every connection; what waits for an answer on one of them fails. Resolves when the sockets are gone. */
   async close(): Promise<void> {
     this.#closed = true;

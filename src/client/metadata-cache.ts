@@ -30,6 +30,14 @@ export interface TopicView {
   readonly partitions: readonly PartitionView[];
 }
 
+/** Who leads a partition, as a refusal tells. */
+export interface LeaderHint {
+  readonly topic: string;
+  readonly partition: number;
+  readonly leader: BrokerId;
+  readonly leaderEpoch: LeaderEpoch;
+}
+
 export type MetadataAnswer = ResponseBody<typeof metadata>;
 
 interface CachedTopic {
@@ -64,8 +72,28 @@ export class MetadataCache {
     return cached !== undefined && cached.knownAtMs >= notBeforeMs ? cached.view : undefined;
   }
 
+  /** The topic that has the id, if it is known at all. */
+  topicWithId(id: Uuid): TopicView | undefined {
+    for (const { view } of this.#topics.values()) if (view.id === id) return view;
+    return undefined;
+  }
+
   forget(name: string): void {
     this.#topics.delete(name);
+  }
+
+  /** Takes in who leads a partition now, as a broker's refusal tells (KIP-951). False where that is nothing newer. */
+  learnLeader(hint: LeaderHint, endpoints: readonly BrokerView[]): boolean {
+    const cached = this.#topics.get(hint.topic);
+    const known = cached?.view.partitions[hint.partition];
+    if (cached === undefined || known === undefined || hint.leaderEpoch <= known.leaderEpoch) return false;
+    const endpoint = endpoints.find(({ id }) => id === hint.leader);
+    if (endpoint === undefined && !this.brokers.has(hint.leader)) return false;
+    if (endpoint !== undefined) this.brokers = new Map(this.brokers).set(endpoint.id, endpoint);
+    const { leader, leaderEpoch } = hint;
+    const partitions = cached.view.partitions.with(hint.partition, { ...known, leader, leaderEpoch });
+    this.#topics.set(hint.topic, { ...cached, view: { ...cached.view, partitions } });
+    return true;
   }
 }
 

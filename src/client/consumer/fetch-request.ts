@@ -1,9 +1,10 @@
-/** A fetch request's body from positions, and its answer back to them. Without sessions (KIP-227). */
-import { ZERO_UUID } from '../../base/uuid.ts';
+/** A fetch request's body from what a session says, and its answer back to the positions. */
+import { type Uuid, ZERO_UUID } from '../../base/uuid.ts';
 import type { fetch } from '../../protocol/apis/fetch.ts';
 import type { RequestBody, ResponseBody } from '../api-types.ts';
 import { ISOLATION_LEVELS } from '../list-offsets.ts';
 import type { TopicView } from '../metadata-cache.ts';
+import type { SessionFields } from './fetch-session.ts';
 import type { FetchOptions } from './options.ts';
 import type { ReadPosition } from './read-position.ts';
 
@@ -19,32 +20,15 @@ export interface Wanted {
 
 /** Topic ids came with version 13; a topic whose id is unknown has to be named. */
 const LAST_VERSION_WITH_NAMES = 12;
-const NO_SESSION = { sessionId: 0, sessionEpoch: -1 };
 
-export function fetchBody(wanted: readonly Wanted[], options: FetchOptions): FetchBody {
-  type Entry = FetchBody['topics'][number]['partitions'][number];
-  const topics = new Map<string, { topic: string; topicId: string; partitions: Entry[] }>();
-  for (const { position, topic } of wanted) {
-    let entry = topics.get(topic.name);
-    if (entry === undefined) {
-      entry = { topic: topic.name, topicId: topic.id, partitions: [] };
-      topics.set(topic.name, entry);
-    }
-    entry.partitions.push({
-      partition: position.partition,
-      currentLeaderEpoch: topic.partitions[position.partition]!.leaderEpoch,
-      fetchOffset: position.next,
-      partitionMaxBytes: options.partitionMaxBytes,
-    });
-  }
+export function fetchBody(session: SessionFields, options: FetchOptions): FetchBody {
   return {
-    ...NO_SESSION,
+    ...session,
     maxWaitMs: options.maxWaitMs,
     minBytes: options.minBytes,
     maxBytes: options.maxBytes,
     isolationLevel: ISOLATION_LEVELS[options.isolation],
-    topics: [...topics.values()],
-    forgottenTopicsData: [],
+    rackId: options.rack,
   };
 }
 
@@ -52,12 +36,21 @@ export function mostFetchVersion(wanted: readonly Wanted[]): number {
   return wanted.some(({ topic }) => topic.id === ZERO_UUID) ? LAST_VERSION_WITH_NAMES : Infinity;
 }
 
-/** What the answer says of one partition; undefined where it leaves it out. */
-export function fetchedFor({ position, topic }: Wanted, answer: FetchAnswer): PartitionFetch | undefined {
-  for (const each of answer.responses) {
-    if (each.topic !== topic.name && (each.topicId !== topic.id || each.topicId === ZERO_UUID)) continue;
-    const found = each.partitions.find(({ partitionIndex }) => partitionIndex === position.partition);
-    if (found !== undefined) return found;
+/** What an answer says, by partition. Partitions without news are left out of it. */
+export class FetchAnswerIndex {
+  readonly #byName = new Map<string, Map<number, PartitionFetch>>();
+  readonly #byId = new Map<Uuid, Map<number, PartitionFetch>>();
+
+  constructor(answer: FetchAnswer) {
+    for (const { topic, topicId, partitions } of answer.responses) {
+      const found = new Map(partitions.map((each) => [each.partitionIndex, each]));
+      if (topicId !== ZERO_UUID) this.#byId.set(topicId, found);
+      else this.#byName.set(topic, found);
+    }
   }
-  return undefined;
+
+  get({ position, topic }: Wanted): PartitionFetch | undefined {
+    const partitions = this.#byId.get(topic.id) ?? this.#byName.get(topic.name);
+    return partitions?.get(position.partition);
+  }
 }

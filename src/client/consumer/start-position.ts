@@ -2,6 +2,7 @@
 import type { Offset, Timestamp, TopicPartition } from '../../base/units.ts';
 import type { Cluster } from '../cluster.ts';
 import { type ListOffsetsOptions, listOffsets } from '../list-offsets.ts';
+import type { OutOfRangePolicy } from './options.ts';
 
 export type StartPosition =
   | 'earliest'
@@ -45,4 +46,23 @@ export async function resolveBounds(
     const found = times[index]!.offset;
     return { start: found < 0 ? end : found, end };
   });
+}
+
+/** Where to go on in the partitions, by policy, in their order. */
+export async function resolveReset(
+  cluster: Cluster,
+  partitions: readonly TopicPartition[],
+  policy: Exclude<OutOfRangePolicy, 'fail'>,
+  options: ListOffsetsOptions,
+): Promise<Offset[]> {
+  const ask = (at: 'earliest' | 'latest' | Timestamp): ReturnType<typeof listOffsets> =>
+    listOffsets(
+      cluster,
+      partitions.map(({ topic, partition }) => ({ topic, partition, at })),
+      options,
+    );
+  if (typeof policy === 'string') return (await ask(policy)).map(({ offset }) => offset);
+  const since = cluster.dependencies.clock.wallMs() - policy.withinMs;
+  const [found, ends] = await Promise.all([ask(since), ask('latest')]);
+  return found.map(({ offset }, index) => (offset < 0 ? ends[index]!.offset : offset));
 }
