@@ -193,6 +193,15 @@ async function startFollowed(
   };
 }
 
+/**
+ * The controller itself is in trouble, its disk full for one; or this broker's former life, which had other directories,
+ * has a session that must end first.
+ */
+const MAY_PASS: ReadonlySet<number> = new Set([
+  ErrorCode.UNKNOWN_SERVER_ERROR,
+  ErrorCode.DUPLICATE_BROKER_REGISTRATION,
+]);
+
 /** Registers by request to the active controller. */
 function registerThrough(gateway: ControllerGateway): Registrar['register'] {
   return async ({ endpoints, features, unfenced: _, ...registration }) => {
@@ -204,8 +213,7 @@ function registerThrough(gateway: ControllerGateway): Registrar['register'] {
     if (answer.errorCode === ErrorCode.NONE) return { brokerEpoch: answer.brokerEpoch };
     const name = errorName(answer.errorCode);
     throw new SluiceError(name, `the controller refused to register this broker: ${name}`, {
-      // The controller itself is in trouble, its disk full for one: that may pass.
-      retriable: isRetriable(answer.errorCode) || answer.errorCode === ErrorCode.UNKNOWN_SERVER_ERROR,
+      retriable: isRetriable(answer.errorCode) || MAY_PASS.has(answer.errorCode),
     });
   };
 }
