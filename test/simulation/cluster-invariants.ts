@@ -152,7 +152,7 @@ export class ClusterInvariants {
   check(hosts: readonly SimulatedHost[]): void {
     for (const host of hosts) {
       const { services } = host;
-      if (services === undefined) continue;
+      if (services === undefined || host.hasBrokenDisk) continue;
       for (const partition of services.replicas.partitions()) this.#checkReplica(host, partition, hosts);
     }
   }

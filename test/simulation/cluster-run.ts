@@ -183,6 +183,19 @@ export class ClusterRun {
     return this.#controller?.name;
   }
 
+  /** The disk answers every request with an error, until it is replaced by what was on it for certain. */
+  breakDisk(host: SimulatedHost, forMs: number): void {
+    this.#full.add(host);
+    host.disk.failBelow('/data', 'EIO');
+    host.hasBrokenDisk = true;
+    this.world.clock.after(forMs, () => {
+      host.disk.heal('/data');
+      host.hasBrokenDisk = false;
+      host.losePower();
+      this.world.clock.after(5000, () => this.#full.delete(host));
+    });
+  }
+
   isFull(host: SimulatedHost): boolean {
     return this.#full.has(host);
   }
@@ -261,10 +274,16 @@ export class ClusterRun {
     world.trace.note('--', 'recovered');
     const before = workload.acknowledged;
     for (let index = 0; index < 20; index++) workload.produce();
-    const settled = await world.runUntil(() => workload.underWay === 0 && this.#asking === 0, RECOVERY_MS);
+    workload.commits.commit(workload.topics[0]!.name);
+    const settled = await world.runUntil(
+      () => workload.underWay === 0 && !workload.commits.underWay && this.#asking === 0,
+      RECOVERY_MS,
+    );
     if (!settled) throw new InvariantViolation('requests never end');
     if (workload.acknowledged === before) throw new InvariantViolation('nothing can be produced after recovery');
     await world.runUntilSettled(workload.readAll(), RECOVERY_MS);
+    const wrong = await world.runUntilSettled(workload.commits.judge(), RECOVERY_MS);
+    if (wrong !== undefined) throw new InvariantViolation(wrong);
     const rested = await world.runUntil(() => this.#obstacle() === undefined, RECOVERY_MS);
     if (!rested) throw new InvariantViolation(`no rest after the end: ${this.#obstacle()}`);
     this.#judge();

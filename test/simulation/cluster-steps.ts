@@ -21,6 +21,7 @@ const LONGEST_PAUSE_MS = 400;
 const LONGEST_DOWN_MS = 6000;
 const LONGEST_FAULT_MS = 7000;
 const TOPIC_PARTITIONS = 2;
+const HOUR_MS = 3_600_000;
 const MOST_EXTRA_TOPICS = 4;
 
 const ACTIONS = {
@@ -29,6 +30,10 @@ const ACTIONS = {
     return undefined;
   },
   wait: () => undefined,
+  commit: (run) => {
+    run.workload.commits.commit(run.workload.topics[0]!.name);
+    return undefined;
+  },
   createTopic: (run, random) => {
     if (run.extraTopics.length >= MOST_EXTRA_TOPICS) return undefined;
     const name = `x${random.below(1000)}`;
@@ -187,6 +192,27 @@ const ACTIONS = {
     });
     return undefined;
   },
+  breakDisk: (run, random) => {
+    const host = run.pick(random, (each) => each.serves && !run.isFull(each));
+    if (host === undefined || !run.mayLose(host)) return undefined;
+    run.lossy = host;
+    run.breakDisk(host, 100 + faultMs(random));
+    return `the disk of ${host.name} breaks`;
+  },
+  loseDisk: (run, random) => {
+    const host = run.pick(random, (each) => each.serves && !run.isFull(each));
+    // The metadata of a local quorum are on one disk only.
+    const isOnlyQuorum = run.world.ensemble === undefined && host?.name === run.controllerName;
+    if (host === undefined || isOnlyQuorum || !run.mayLose(host)) return undefined;
+    host.loseDisk();
+    run.restartLater(host, downMs(random));
+    return `${host.name} loses its disk`;
+  },
+  jumpClock: (run, random) => {
+    const host = run.pick(random, () => true)!;
+    host.wallAheadMs = (random.below(3) - 1) * HOUR_MS;
+    return `the clock of ${host.name} is ${host.wallAheadMs / HOUR_MS} h ahead`;
+  },
   cutFromEnsemble: (run, random) => {
     const host = run.pick(random, () => true)!;
     if (!cutFromEnsemble(run, random, host.name)) return undefined;
@@ -231,6 +257,7 @@ export type StepKind = keyof typeof ACTIONS;
 const WEIGHTS: Readonly<Record<StepKind, number>> = {
   produce: 60,
   wait: 8,
+  commit: 8,
   createTopic: 2,
   deleteTopic: 1,
   recreateTopic: 1,
@@ -255,9 +282,12 @@ const WEIGHTS: Readonly<Record<StepKind, number>> = {
   expireSession: 3,
   hitEnsemble: 2,
   fillDisk: 2,
+  breakDisk: 1,
+  loseDisk: 1,
+  jumpClock: 1,
 };
 
-const QUIET: ReadonlySet<StepKind> = new Set(['produce', 'wait']);
+const QUIET: ReadonlySet<StepKind> = new Set(['produce', 'wait', 'commit']);
 
 const DECK: readonly StepKind[] = Object.entries(WEIGHTS).flatMap(([kind, weight]) =>
   Array.from({ length: weight }, () => kind as StepKind),

@@ -9,6 +9,7 @@ import { PartitionReader } from '../../src/client/consumer/reader.ts';
 import { Producer } from '../../src/client/producer/producer.ts';
 import type { HistoryLine, Poll } from '../cluster/checker/history.ts';
 import type { ClusterWorld } from './cluster-world.ts';
+import { GroupCommits } from './group-commits.ts';
 
 export interface WorkTopic {
   readonly name: string;
@@ -34,6 +35,7 @@ export class ClusterWorkload {
   readonly history: HistoryLine[] = [];
   /** Topics that live through the whole run. */
   readonly topics: WorkTopic[] = [];
+  readonly commits: GroupCommits;
   acknowledged = 0;
   readonly #world: ClusterWorld;
   readonly #random: Random;
@@ -56,6 +58,7 @@ export class ClusterWorkload {
     const loose = new Producer(world.client('p3'), { acks: 1, ...timeouts });
     this.#writers.push({ name: 'p3', producer: loose, safe: false });
     this.#reader = world.client('r');
+    this.commits = new GroupCommits(world);
   }
 
   /** Sends without an outcome yet. */

@@ -41,7 +41,8 @@ const LONGEST_DISK_MS = 4;
 export class SimulatedHost {
   readonly name: string;
   readonly brokerId: number;
-  readonly disk: SimulatedDisk;
+  /** Another one after `loseDisk`. */
+  disk: SimulatedDisk;
   readonly #options: HostOptions;
   readonly #dependencies: HostDependencies;
   readonly #random: Random;
@@ -55,6 +56,8 @@ export class SimulatedHost {
   failure: Error | undefined;
   /** How often a broker was started here. */
   starts = 0;
+  /** Nothing on its disk can be read. */
+  hasBrokenDisk = false;
   /** How often the power failed. */
   losses = 0;
   /** The clock on the wall of this machine against the others'. */
@@ -66,13 +69,17 @@ export class SimulatedHost {
     this.brokerId = options.brokerId;
     this.name = `b${options.brokerId}`;
     this.#random = seededRandom(options.seed);
-    this.disk = new SimulatedDisk({
+    this.disk = this.#newDisk();
+    dependencies.network.addHost(this.name);
+  }
+
+  #newDisk(): SimulatedDisk {
+    return new SimulatedDisk({
       random: this.#random,
-      mode: options.mode,
-      nowMs: () => dependencies.clock.wallMs() + this.wallAheadMs,
+      mode: this.#options.mode,
+      nowMs: () => this.#dependencies.clock.wallMs() + this.wallAheadMs,
       holdsAsync: true,
     });
-    dependencies.network.addHost(this.name);
   }
 
   /** Whether a program runs, or is stopped. */
@@ -110,7 +117,10 @@ export class SimulatedHost {
     this.failure = undefined;
     const fileSystem = this.disk.boot();
     const disk = this.disk;
-    const process = new SimulatedProcess(this.name, clock, { isUp: () => disk.isUp, wallAheadMs: this.wallAheadMs });
+    const process = new SimulatedProcess(this.name, clock, {
+      isUp: () => disk.isUp,
+      wallAheadMs: () => this.wallAheadMs,
+    });
     this.#process = process;
     network.plug(this.name);
     const config = loadBrokerConfig({
@@ -187,6 +197,12 @@ export class SimulatedHost {
     this.disk.abandon();
     this.disk.losePower();
     this.#forget();
+  }
+
+  /** Everything on its disk is gone, and the program with it. */
+  loseDisk(): void {
+    this.losePower();
+    this.disk = this.#newDisk();
   }
 
   #forget(): void {

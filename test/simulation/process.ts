@@ -17,12 +17,12 @@ export class SimulatedProcess implements NetworkProcess {
   #queued: (() => void)[] = [];
 
   /** `isUp` may end it too: a host that lost its power in the middle of what the program did. */
-  constructor(host: string, world: SimulatedClock, { isUp = (): boolean => true, wallAheadMs = 0 } = {}) {
+  constructor(host: string, world: SimulatedClock, { isUp = (): boolean => true, wallAheadMs = (): number => 0 } = {}) {
     this.host = host;
     this.#world = world;
     this.#isUp = isUp;
     this.clock = {
-      wallMs: () => world.wallMs() + wallAheadMs,
+      wallMs: () => world.wallMs() + wallAheadMs(),
       monotonicMs: () => world.monotonicMs(),
       after: (delayMs, callback) => world.after(delayMs, () => this.run(callback)),
       every: (periodMs, callback) => this.#every(periodMs, callback),
