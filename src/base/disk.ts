@@ -4,6 +4,7 @@
  */
 import {
   closeSync,
+  constants,
   existsSync,
   fdatasync,
   fdatasyncSync,
@@ -11,6 +12,7 @@ import {
   fsync,
   fsyncSync,
   ftruncateSync,
+  lstatSync,
   mkdirSync,
   open,
   openSync,
@@ -30,7 +32,6 @@ import { rm, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { openDirectoryLocks } from './directory-lock.ts';
-import { systemErrorCode } from './errors.ts';
 import type { FileEntry, FileHandle, FileSystem } from './file-system.ts';
 import { libc } from './libc.ts';
 
@@ -47,7 +48,7 @@ class DiskFile implements FileHandle {
   readonly path: string;
   readonly fd: number;
 
-  constructor(path: string, flags: string) {
+  constructor(path: string, flags: string | number) {
     this.path = path;
     this.fd = openSync(path, flags, 0o644);
   }
@@ -255,14 +256,8 @@ async function volume(path: string): Promise<{ totalBytes: number; usableBytes: 
 }
 
 export const disk: FileSystem = {
-  open: (path) => {
-    try {
-      return new DiskFile(path, 'r+');
-    } catch (error) {
-      if (systemErrorCode(error) !== 'ENOENT') throw error;
-      return new DiskFile(path, 'w+');
-    }
-  },
+  // No flag in letters says this, and to try one and then another takes an exception for every new file.
+  open: (path) => new DiskFile(path, constants.O_RDWR | constants.O_CREAT),
   openExisting: (path) => new DiskFile(path, 'r+'),
   openReadOnly: (path) => new DiskFile(path, 'r'),
   exists: (path) => existsSync(path),
@@ -275,7 +270,10 @@ export const disk: FileSystem = {
   list,
   makeDirectory: (path) => void mkdirSync(path, { recursive: true }),
   rename: (from, to) => renameSync(from, to),
-  remove: (path) => rmSync(path, { force: true }),
+  // Mostly there is nothing to remove, and then this is the quicker way to say so.
+  remove: (path) => {
+    if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) rmSync(path, { force: true });
+  },
   removeTree: (path) => rm(path, { recursive: true, force: true }),
   syncDirectory,
   syncDirectoryAsync,

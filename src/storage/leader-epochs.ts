@@ -37,6 +37,11 @@ export class LeaderEpochs {
     this.#dirty = false;
   }
 
+  /** Instead of `load`, in a new directory: without a file there is nothing to write until there are epochs. */
+  begin(): void {
+    this.#inFile = encodeEpochs([]);
+  }
+
   get entries(): readonly EpochStart[] {
     return this.#entries;
   }

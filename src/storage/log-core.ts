@@ -289,7 +289,8 @@ export class LogCore {
     // A recovery takes the snapshot for a place below which all is durable, where the recovery point lies above.
     this.settleCheckpoint();
     this.active.finishIndexes();
-    if (this.endOffset > (this.snapshots.latest ?? -1)) this.snapshots.write(this.endOffset, this.producers.entries);
+    // A log that never held a record has none, as with Kafka: thousands of new ones would each cost a file.
+    if (this.endOffset > (this.snapshots.latest ?? 0)) this.snapshots.write(this.endOffset, this.producers.entries);
   }
 
   /** Takes note of an error of the file system: the log fails, unless the error can pass by itself. */

@@ -144,6 +144,7 @@ export function createLog(options: CreateLogOptions, dependencies: LogDependenci
     if (topicId !== undefined) writePartitionMetadata(directory, topicId, fileSystem);
     const core = newCore(options, topicId, [], dependencies);
     core.cleanedTo = options.cleanedTo;
+    core.epochs.begin();
     core.segments = [createSegment(core, startOffset)];
     core.directoryNew = true;
     core.startOffset = startOffset;
