@@ -29,6 +29,7 @@ export class WorkerEngine implements CleaningEngine {
   #output: Buffer | undefined;
 
   async begin(options: PassOptions): Promise<void> {
+    this.#worker ??= this.#start();
     await this.#call({ step: 'begin', options });
   }
 
@@ -73,8 +74,9 @@ export class WorkerEngine implements CleaningEngine {
   }
 
   async #call(call: CleaningCall, transferred: readonly Buffer[] = []): Promise<CleaningAnswer> {
-    this.#worker ??= this.#start();
     const worker = this.#worker;
+    // Only `begin` starts a thread: what belongs to a pass whose thread has ended must not go on in another.
+    if (worker === undefined) throw new SluiceError(ENGINE_ENDED, 'the compaction thread was closed');
     const answer = await new Promise<CleaningAnswer>((resolve, reject) => {
       this.#waiting = { resolve, reject };
       worker.postMessage(
