@@ -56,6 +56,9 @@ import type { BrokerServices } from './services.ts';
 import { ServingGate } from './serving-gate.ts';
 import { TopicCreation } from './topic-creation.ts';
 
+/** A new controller takes seconds at most: who asks for longer is told that there is none. */
+const CONTROLLER_PATIENCE_MS = 8000;
+
 export interface BrokerDependencies {
   readonly logger: Logger;
   readonly clock?: Clock;
@@ -366,7 +369,7 @@ class BrokerProcess implements Broker {
     const { logger, clock } = this.#dependencies;
     const own = ownConnection();
     const gateway = new ControllerGateway(
-      { timeoutMs: this.#static.get('request.timeout.ms') },
+      { timeoutMs: this.#static.get('request.timeout.ms'), patienceMs: CONTROLLER_PATIENCE_MS },
       {
         clock,
         logger,

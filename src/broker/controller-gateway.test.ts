@@ -53,7 +53,7 @@ async function withGateway(
     return joinParts(encodeResponseFrame(allocateProducerIds, 0, correlationId, GRANTED)).subarray(FRAME_PREFIX_BYTES);
   };
   const gateway = new ControllerGateway(
-    { timeoutMs: 1000 },
+    { timeoutMs: 1000, patienceMs: 1000 },
     {
       clock,
       logger: silentLogger,

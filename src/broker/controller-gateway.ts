@@ -29,13 +29,18 @@ const NO_ADDRESS = Buffer.alloc(0);
 
 export class ControllerGateway {
   readonly #timeoutMs: number;
+  readonly #patienceMs: number;
   readonly #dependencies: ControllerGatewayDependencies;
   #channel: { readonly address: string; readonly opening: Promise<Channel> } | undefined;
   #closed = false;
 
-  /** `timeoutMs` bounds what a request may take, the wait for a controller included. */
-  constructor(options: { readonly timeoutMs: number }, dependencies: ControllerGatewayDependencies) {
+  /** `timeoutMs` bounds what a request may take, `patienceMs` the wait for a controller to send it to. */
+  constructor(
+    options: { readonly timeoutMs: number; readonly patienceMs: number },
+    dependencies: ControllerGatewayDependencies,
+  ) {
     this.#timeoutMs = options.timeoutMs;
+    this.#patienceMs = options.patienceMs;
     this.#dependencies = dependencies;
   }
 
@@ -50,7 +55,7 @@ export class ControllerGateway {
    */
   async forward(frame: Buffer): Promise<Buffer | undefined> {
     const body = { requestData: frame, requestPrincipal: null, clientHostAddress: NO_ADDRESS };
-    const deadlineMs = this.#deadline();
+    const deadlineMs = this.#now() + this.#patienceMs;
     while (!this.isHere && !this.#closed && this.#now() < deadlineMs) {
       try {
         const channel = await this.#open();
@@ -76,7 +81,7 @@ export class ControllerGateway {
   ): Promise<DecodedFields<Res>> {
     const timeoutMs = options.timeoutMs ?? this.#timeoutMs;
     const version = api.request.versions.to;
-    const deadlineMs = this.#now() + timeoutMs;
+    const deadlineMs = this.#now() + Math.min(timeoutMs, this.#patienceMs);
     for (;;) {
       if (this.isHere) return this.#answerHere(api, version, body);
       try {
@@ -121,10 +126,6 @@ export class ControllerGateway {
 
   #now(): number {
     return this.#dependencies.clock.monotonicMs();
-  }
-
-  #deadline(): number {
-    return this.#now() + this.#timeoutMs;
   }
 
   #pause(): Promise<void> {

@@ -13,6 +13,9 @@ const SOFTWARE_VERSION = '0.1.0';
 /** The first question on a connection: a version that brokers since 2.4 know, and one that all do. */
 export const HANDSHAKE_VERSIONS = [3, 0] as const;
 
+/** A broker that says nothing for so long hangs: better to try another than to wait as for a real request. */
+const HANDSHAKE_TIMEOUT_MS = 4000;
+
 /** A feature that the cluster has switched on, such as `transaction.version`. */
 export interface FinalizedFeature {
   readonly name: string;
@@ -51,10 +54,12 @@ export class BrokerVersions {
 
 /** Asks a broker for its versions, in the given version of the question. */
 export async function askVersions(channel: Channel, version: number): Promise<BrokerVersions> {
-  const answer = await channel.request(apiVersions, version, {
-    clientSoftwareName: SOFTWARE_NAME,
-    clientSoftwareVersion: SOFTWARE_VERSION,
-  });
+  const answer = await channel.request(
+    apiVersions,
+    version,
+    { clientSoftwareName: SOFTWARE_NAME, clientSoftwareVersion: SOFTWARE_VERSION },
+    { timeoutMs: HANDSHAKE_TIMEOUT_MS },
+  );
   if (answer.errorCode !== ErrorCode.NONE) throw refusedBy(answer.errorCode, 'the version handshake');
   const ranges = new Map<number, VersionRange>();
   for (const { apiKey, minVersion, maxVersion } of answer.apiKeys)

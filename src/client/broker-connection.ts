@@ -1,4 +1,5 @@
 /** One connection to one broker, with the versions that were agreed on it. */
+import { SluiceError } from '../base/errors.ts';
 import type { Channel } from '../network/channel.ts';
 import type { Api, DecodedFields, EncodableFields, Fields } from '../protocol/schema.ts';
 import { askVersions, type BrokerVersions, HANDSHAKE_VERSIONS } from './api-versions.ts';
@@ -39,6 +40,7 @@ export class BrokerConnection {
       } catch (error) {
         void channel.close();
         failure ??= error;
+        if (error instanceof SluiceError && error.code === 'REQUEST_TIMED_OUT') break;
       }
     }
     throw failure;
