@@ -83,7 +83,8 @@ export class ClusterRun {
       this.#losses.set(host, host.losses);
       this.#supervise(host);
     }
-    if (this.lossy?.serves === true && this.#isBackInSync(this.lossy)) this.lossy = undefined;
+    const { lossy } = this;
+    if (lossy?.serves === true && !lossy.hasBrokenDisk && this.#isBackInSync(lossy)) this.lossy = undefined;
   }
 
   /** A program that ended without being asked to is started again. */

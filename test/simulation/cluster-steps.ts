@@ -22,6 +22,9 @@ const LONGEST_DOWN_MS = 6000;
 const LONGEST_FAULT_MS = 7000;
 const TOPIC_PARTITIONS = 2;
 const HOUR_MS = 3_600_000;
+/** After it a follower that does not fetch counts as lagging; a leader without its controller is fenced not long after. */
+const LAG_MS = 1550;
+const HIDING_MS = LAG_MS + 1200;
 const MOST_EXTRA_TOPICS = 4;
 
 const ACTIONS = {
@@ -179,11 +182,12 @@ const ACTIONS = {
       const controller = run.controllerName;
       if (controller === undefined || controller === host.name) return;
       run.world.trace.note('--', `${host.name} does not hear that b${member} is in sync with it`);
-      const forMs = 1500 + faultMs(random);
+      const forMs = HIDING_MS + faultMs(random);
       run.block(controller, host.name, forMs);
       run.block(host.name, `b${member}`, forMs);
-      for (let index = 0; index < 3; index++) run.later(300 * index, () => run.workload.produceTo(topic, partition));
-      run.later(1200, () => {
+      for (let index = 0; index < 3; index++)
+        run.later(LAG_MS + 300 * index, () => run.workload.produceTo(topic, partition));
+      run.later(HIDING_MS, () => {
         if (!host.isUp || !run.mayKill(host)) return;
         run.world.trace.note('--', `kill ${host.name}, which never heard of it`);
         host.kill();
@@ -293,8 +297,9 @@ const DECK: readonly StepKind[] = Object.entries(WEIGHTS).flatMap(([kind, weight
   Array.from({ length: weight }, () => kind as StepKind),
 );
 
-export function randomClusterStep(random: Random): ClusterStep {
-  return { kind: DECK[random.below(DECK.length)]!, seed: random.below(2 ** 31) };
+/** `deck` has each kind as often as it shall come up; where left out, everything does. */
+export function randomClusterStep(random: Random, deck: readonly StepKind[] = DECK): ClusterStep {
+  return { kind: deck[random.below(deck.length)]!, seed: random.below(2 ** 31) };
 }
 
 /** Whether a step of this kind is a fault or a request of an operator. */

@@ -39,7 +39,7 @@ const BROKER_CONFIG: Readonly<Record<string, string>> = {
   'default.replication.factor': '3',
   'min.insync.replicas': '2',
   'auto.create.topics.enable': 'false',
-  'replica.lag.time.max.ms': '3000',
+  'replica.lag.time.max.ms': '1500',
   'broker.session.timeout.ms': '3000',
   'broker.heartbeat.interval.ms': '500',
   'leader.imbalance.check.interval.seconds': '5',

@@ -2,7 +2,7 @@
 import { messageOf } from '../../src/base/errors.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import { ClusterRun } from './cluster-run.ts';
-import { type ClusterStep, randomClusterStep } from './cluster-steps.ts';
+import { type ClusterStep, randomClusterStep, type StepKind } from './cluster-steps.ts';
 import type { QuorumKind } from './cluster-world.ts';
 
 export interface ClusterHistory {
@@ -27,9 +27,15 @@ export interface ClusterOutcome {
 /** Attempts to leave something out of a failing history. */
 const MOST_ATTEMPTS = 60;
 
-export function clusterHistoryOf(seed: number, steps: number, quorum: QuorumKind = 'local'): ClusterHistory {
+/** `deck` as in `randomClusterStep`. */
+export function clusterHistoryOf(
+  seed: number,
+  steps: number,
+  quorum: QuorumKind = 'local',
+  deck?: readonly StepKind[],
+): ClusterHistory {
   const random = seededRandom(seed);
-  return { seed, quorum, steps: Array.from({ length: steps }, () => randomClusterStep(random)) };
+  return { seed, quorum, steps: Array.from({ length: steps }, () => randomClusterStep(random, deck)) };
 }
 
 /** One of eight clusters has five brokers. */
