@@ -23,8 +23,8 @@ import { startTarget, type TargetOptions } from './harness/target.ts';
 import { findPythonClient, type Invocation, requireToolchain } from './harness/toolchain.ts';
 
 const CLIENTS: Readonly<Record<GroupProtocol, readonly MemberClient[]>> = {
-  classic: ['kafkajs', 'platformatic', 'confluent-kafka', 'franz-go', 'java'],
-  consumer: ['platformatic', 'confluent-kafka', 'franz-go', 'java'],
+  classic: ['sluice', 'kafkajs', 'platformatic', 'confluent-kafka', 'franz-go', 'java'],
+  consumer: ['sluice', 'platformatic', 'confluent-kafka', 'franz-go', 'java'],
 };
 const IS_FULL = process.env['SLUICE_GROUPS_FULL'] === '1';
 const PICKED = process.env['SLUICE_GROUPS']?.split(',');

@@ -110,7 +110,7 @@ async function timed(pair: Pair, what: string, spec: FetchSpec, during?: () => P
   pair.compareValues(`${what} (${Math.round(kafka[0])} and ${Math.round(sluice[0])} ms)`, kind(kafka), kind(sluice));
 }
 
-const WAIT_MS = 400;
+const WAIT_MS = 1500;
 
 async function waiting(pair: Pair): Promise<void> {
   await pair.createTopics({ name: 'awaited', partitions: 2 });

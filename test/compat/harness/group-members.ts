@@ -20,12 +20,13 @@ import {
   type Invocation,
 } from './toolchain.ts';
 
-export type MemberClient = 'confluent-kafka' | 'java' | 'franz-go' | NodeMember;
+export type MemberClient = 'sluice' | 'confluent-kafka' | 'java' | 'franz-go' | NodeMember;
 type NodeMember = 'kafkajs' | 'platformatic';
 export type GroupProtocol = 'classic' | 'consumer';
 
 /** How a client's member program is started. */
 export async function findMember(client: MemberClient): Promise<Available<Invocation>> {
+  if (client === 'sluice') return { value: ownMember() };
   if (client === 'kafkajs' || client === 'platformatic') return findNodeMember(client);
   const found = await findClient(client);
   if (found.value === undefined) return absent(found.reason);
@@ -49,7 +50,17 @@ async function findNodeMember(client: NodeMember): Promise<Available<Invocation>
   return { value: { ...found.value, parameters: [join(clientsDirectory, 'node', `${client}-member.js`)] } };
 }
 
-async function findClient(client: Exclude<MemberClient, NodeMember>): Promise<Available<Invocation>> {
+/** This package's own consumer, as it is built. */
+export function ownMember(assignors?: string): Invocation {
+  const program = join(
+    import.meta.dirname,
+    import.meta.filename.endsWith('.ts') ? 'sluice-member.ts' : 'sluice-member.js',
+  );
+  const environment = assignors === undefined ? {} : { SLUICE_MEMBER_ASSIGNORS: assignors };
+  return { command: process.execPath, parameters: [program], environment };
+}
+
+async function findClient(client: Exclude<MemberClient, NodeMember | 'sluice'>): Promise<Available<Invocation>> {
   if (client === 'confluent-kafka') return findPythonClient();
   return client === 'java' ? findJavaClient(await kafkaClassPath()) : findFranzGo();
 }
