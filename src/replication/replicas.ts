@@ -326,7 +326,8 @@ export class Replicas {
   retryOffline(): void {
     for (const partitions of this.#topics.values()) {
       for (const hosted of partitions.values()) {
-        if (hosted instanceof Offline && hosted.isNew) this.#open(hosted.awaited, { isNew: true });
+        if (!(hosted instanceof Offline)) continue;
+        if (hosted.isNew || this.#logs.isAbsent(hosted.awaited.id)) this.#open(hosted.awaited, { isNew: true });
       }
     }
   }

@@ -350,6 +350,13 @@ export class LogManager {
     return this.#highWatermarks.get(partitionName(topic, partition));
   }
 
+  /** Whether there certainly is no log of this partition, in no directory that cannot be looked into either. */
+  isAbsent(id: TopicPartition): boolean {
+    const name = partitionName(id.topic, id.partition);
+    const isUnknown = this.#directories.some((directory) => directory.contentUnknown) || this.#unknown.has(name);
+    return !isUnknown && !this.#logs.has(name);
+  }
+
   /**
    * The log of a partition, created in the directory with the fewest where there is none. A log of another topic of the
    * same name is set aside. `isNew` says that the partition was assigned to this broker just now; otherwise its log may

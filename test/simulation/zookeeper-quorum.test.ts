@@ -5,7 +5,7 @@
 import { test } from 'node:test';
 import { runSeeds } from './cluster-seeds.ts';
 
-const SEEDS = 150;
+const SEEDS = 160;
 
 test('a cluster on ZooKeeper keeps its promises through any history of faults', async (context) => {
   context.diagnostic(await runSeeds('zookeeper', SEEDS));
