@@ -1,7 +1,7 @@
 /** Faults of ZooKeeper: one server gone or held, the quorum gone. */
 import type { Cluster } from '../harness/cluster.ts';
 import type { Ensemble, EnsembleNode } from '../harness/zookeeper.ts';
-import type { FaultKind, FaultWorld } from './fault.ts';
+import { everywhere, type FaultKind, type FaultWorld } from './fault.ts';
 
 const withEnsemble = ({ system }: Cluster): boolean => system.ensemble !== undefined;
 
@@ -27,7 +27,7 @@ function ensembleFault({ name, weight, servers, how }: EnsembleFault): FaultKind
     name,
     weight,
     // Without a quorum leaders keep serving: nobody else needs one.
-    tolerable: true,
+    tolerable: everywhere,
     possible: withEnsemble,
     inject: async (world) => {
       const ensemble = world.cluster.system.ensemble!;

@@ -26,7 +26,7 @@ export interface FaultKind {
   /** How often it is chosen beside the others. */
   readonly weight: number;
   /** Whether a cluster that was whole takes writes to every partition while it lasts. */
-  readonly tolerable: boolean;
+  tolerable(cluster: Cluster): boolean;
   /** Whether this cluster on this machine can suffer it at all. */
   possible(cluster: Cluster): boolean;
   /** Undefined where it has nobody to happen to right now. */
@@ -34,6 +34,7 @@ export interface FaultKind {
 }
 
 export const everywhere = (): boolean => true;
+export const nowhere = (): boolean => false;
 
 export function pick<T>(random: Random, candidates: readonly T[]): T | undefined {
   return candidates[random.below(candidates.length)];

@@ -2,9 +2,23 @@
 import type { Broker } from '../harness/broker.ts';
 import type { Cluster } from '../harness/cluster.ts';
 import type { Host, Link } from '../harness/network.ts';
-import { afflict, brokerThatIs, type FaultKind, type FaultWorld, type Injected, pick } from './fault.ts';
+import {
+  afflict,
+  brokerThatIs,
+  everywhere,
+  type FaultKind,
+  type FaultWorld,
+  type Injected,
+  nowhere,
+  pick,
+} from './fault.ts';
 
 const cuttable = ({ network }: Cluster): boolean => network.cuttable;
+/**
+ * ZooKeeper calls a leader alive that hears ZooKeeper, whoever else it does not hear: without a way to the controller it
+ * keeps its partitions, and cannot take out of the in-sync set who does not follow.
+ */
+const withoutEnsemble = ({ system }: Cluster): boolean => system.ensemble === undefined;
 const withEnsemble = (cluster: Cluster): boolean => cuttable(cluster) && cluster.ensembleHosts.length > 0;
 
 type Others = (cluster: Cluster, broker: Broker) => readonly Host[];
@@ -51,8 +65,7 @@ function partition({ name, weight, others, directions, possible = cuttable }: Pa
   return {
     name,
     weight,
-    // Who leads and lives, but is not reached by clients, has its partitions to itself.
-    tolerable: others !== clients,
+    tolerable: others === clients ? nowhere : others === peers ? withoutEnsemble : everywhere,
     possible,
     inject: async (world) => {
       const part = pick(world.random, ['leader', 'controller', 'any'] as const)!;
@@ -66,7 +79,7 @@ function partition({ name, weight, others, directions, possible = cuttable }: Pa
 const twoApart: FaultKind = {
   name: 'two brokers apart',
   weight: 2,
-  tolerable: true,
+  tolerable: withoutEnsemble,
   possible: cuttable,
   inject: async (world) => {
     const victim = await brokerThatIs('leader', world);
@@ -79,7 +92,7 @@ const twoApart: FaultKind = {
 const slowLink: FaultKind = {
   name: 'slow link',
   weight: 2,
-  tolerable: true,
+  tolerable: everywhere,
   possible: cuttable,
   inject: async (world) => {
     const { network } = world.cluster;

@@ -7,6 +7,7 @@ import {
   type FaultKind,
   type FaultWorld,
   type Injected,
+  nowhere,
   type Part,
   pause,
   soundBrokers,
@@ -37,7 +38,7 @@ function kill(part: Part, weight: number): FaultKind {
   return {
     name: `kill -9 ${part}`,
     weight,
-    tolerable: true,
+    tolerable: everywhere,
     possible: everywhere,
     inject: async (world) => {
       const victim = await brokerThatIs(part, world);
@@ -49,7 +50,7 @@ function kill(part: Part, weight: number): FaultKind {
 const killAll: FaultKind = {
   name: 'kill -9 all',
   weight: 2,
-  tolerable: false,
+  tolerable: nowhere,
   possible: everywhere,
   inject: async (world) => {
     const victims = world.cluster.brokers.filter(({ id, running }) => running && !world.spared.has(id));
@@ -60,7 +61,7 @@ const killAll: FaultKind = {
 const killTwo: FaultKind = {
   name: 'kill -9 two',
   weight: 2,
-  tolerable: false,
+  tolerable: nowhere,
   possible: everywhere,
   inject: async (world) => {
     const sound = soundBrokers(world);
@@ -75,7 +76,7 @@ function terminate(part: Part, weight: number): FaultKind {
   return {
     name: `SIGTERM ${part}`,
     weight,
-    tolerable: true,
+    tolerable: everywhere,
     possible: everywhere,
     inject: async (world) => {
       const victim = await brokerThatIs(part, world);
@@ -99,7 +100,7 @@ function hold(part: Part, weight: number): FaultKind {
   return {
     name: `SIGSTOP ${part}`,
     weight,
-    tolerable: true,
+    tolerable: everywhere,
     possible: everywhere,
     inject: async (world) => {
       const victim = await brokerThatIs(part, world);

@@ -100,7 +100,7 @@ class Rounds {
   /** Whole, despite one fault, whole again. */
   async #expectLiveness(): Promise<void> {
     await this.recover();
-    await this.#inject(this.#kinds.filter(({ tolerable }) => tolerable));
+    await this.#inject(this.#kinds.filter((kind) => kind.tolerable(this.#options.cluster)));
     this.#say('must serve', {});
     await this.#options.workload.writesAgain(LIVENESS_TIMEOUT_MS);
     this.#say('serves', {});

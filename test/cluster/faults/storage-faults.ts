@@ -13,7 +13,7 @@ const LONGEST_TORN_TAIL_BYTES = 400;
 const diskFull: FaultKind = {
   name: 'disk full',
   weight: 2,
-  tolerable: true,
+  tolerable: everywhere,
   possible: ({ brokers }) => brokers.every(({ place }) => place.disk !== undefined),
   inject: async (world) => {
     const victim = await brokerThatIs('leader', world);
@@ -39,7 +39,7 @@ function damage(name: string, weight: number, harm: (broker: Broker, random: Ran
   return {
     name,
     weight,
-    tolerable: true,
+    tolerable: everywhere,
     possible: everywhere,
     inject: async (world) => {
       if (!(await isWhole(world))) return undefined;
