@@ -22,14 +22,18 @@ export function processAgeMs(): number {
 
 /** `before` is done at a stop before the broker itself stops. */
 export async function runBroker(
-  options: ConfigurationOptions & { readonly logLevel: LogLevel },
+  options: ConfigurationOptions & { readonly logLevel: LogLevel; readonly brokers?: string },
   before: () => Promise<void> = () => Promise.resolve(),
 ): Promise<ForegroundBroker> {
   const config = configurationFrom(options);
   const onFailure = (): void => {
     process.exitCode = 1;
   };
-  const broker = await createBroker({ config }, { logger: createLogger(options.logLevel), onFailure });
+  // Lines of several brokers come out of one terminal.
+  const ofSeveral = options.brokers !== undefined || process.send !== undefined;
+  const all = createLogger(options.logLevel);
+  const logger = ofSeveral ? all.with({ node: config.get('node.id') }) : all;
+  const broker = await createBroker({ config }, { logger, onFailure });
   const addresses = broker.advertised.map(({ host, port }) => `${host}:${port}`).join(',');
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => {
@@ -65,5 +69,8 @@ function stopOnSignals(stop: () => Promise<void>): void {
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   // The parent of a broker of several is gone.
-  process.on('disconnect', onSignal);
+  process.on('disconnect', () => {
+    remark('the first broker is gone: stopping');
+    onSignal();
+  });
 }

@@ -5,7 +5,7 @@ export const serverOptions = {
   'node.id': int({ default: 1, min: 0 }, 'Number of this node, unique in the cluster.'),
   'broker.id': int({ default: 1, min: 0 }, 'Older name of node.id; where both are given they must agree.'),
   'process.roles': list(
-    { default: 'broker,controller', allowed: ['broker', 'controller'], inert: 'later' },
+    { default: 'broker,controller', allowed: ['broker', 'controller'] },
     'Roles of this process. A node without ZooKeeper has both.',
   ),
   'broker.rack': string(
@@ -126,7 +126,10 @@ export const serverOptions = {
     { default: '', mayBeEmpty: true },
     'Listeners that carry controller traffic; clients are never told of them.',
   ),
-  'controller.quorum.voters': list({ default: '', mayBeEmpty: true, inert: 'later' }, 'Controllers as id@host:port.'),
+  'controller.quorum.voters': list(
+    { default: '', mayBeEmpty: true },
+    'The controller as id@host:port; a node with another id is a broker that follows it.',
+  ),
   'controller.quorum.bootstrap.servers': list(
     { default: '', mayBeEmpty: true, inert: 'later' },
     'Controllers as host:port, to find the others through.',

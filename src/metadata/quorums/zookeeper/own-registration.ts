@@ -18,6 +18,8 @@ interface Wanted {
   readonly reject: (error: Error) => void;
   /** The session in which it is made. */
   session: ZooKeeper | undefined;
+  /** Whether the operator knows what it waits for. */
+  told?: boolean;
 }
 
 export interface RegistrationAttempt {
@@ -69,6 +71,16 @@ export class OwnRegistration {
     };
   }
 
+  #tellOfWait(wanted: Wanted): void {
+    if (wanted.told === true) return;
+    wanted.told = true;
+    const { clock, logger } = this.#dependencies;
+    logger.warn('another process is registered with the id of this broker; waiting for its session to end', {
+      brokerId: wanted.registration.brokerId,
+      atMostMs: Math.round(wanted.deadlineMs - clock.monotonicMs()),
+    });
+  }
+
   /** Registers where that is wanted and not done in this session. Tells whether all is as wanted. */
   async keep(session: ZooKeeper, attempt: RegistrationAttempt): Promise<boolean> {
     const wanted = this.#wanted;
@@ -83,6 +95,7 @@ export class OwnRegistration {
     };
     const brokerEpoch = await tryToRegister(session, registration, { ...attempt, nowMs: clock.wallMs() });
     if (brokerEpoch === undefined) {
+      this.#tellOfWait(wanted);
       if (clock.monotonicMs() < deadlineMs) return false;
       logger.error('another broker is registered with the id of this one', { brokerId: registration.brokerId });
       wanted.reject(idInUse(registration.brokerId));

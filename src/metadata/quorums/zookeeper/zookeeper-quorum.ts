@@ -23,6 +23,8 @@ import { StreamFollower } from '../../stream/stream-follower.ts';
 import { failedWith } from './client/errors.ts';
 import { openSession } from './client/session.ts';
 import { CREATOR_AND_READERS, type SessionId, type SessionState, type ZooKeeper } from './client/zookeeper.ts';
+import { GrowingPause } from './growing-pause.ts';
+import { type Latch, latch } from './latch.ts';
 import { LiveBrokers } from './live-brokers.ts';
 import { type Holder, type Office, readEpoch, readHolder, takeOffice } from './office.ts';
 import { notController, OfficeWrites } from './office-writes.ts';
@@ -72,6 +74,9 @@ const MAX_RETRY_MS = 2000;
 /** Pauses between offices taken from a controller that refuses connections: they double while it goes on like that. */
 const MIN_SUSPICION_MS = 2000;
 const MAX_SUSPICION_MS = 60_000;
+/** Pauses between attempts to load znodes that cannot be understood. */
+const MIN_LOAD_PAUSE_MS = 1000;
+const MAX_LOAD_PAUSE_MS = 30_000;
 const PAST_SESSIONS_KEPT = 100;
 /** How long the id of another broker may take to vanish, in session timeouts. */
 const ID_WAIT_TIMEOUTS = 2;
@@ -80,12 +85,6 @@ interface KnownController {
   readonly holder: Holder;
   readonly epoch: LeaderEpoch;
   readonly address: Address | undefined;
-}
-
-interface Latch<T> {
-  readonly promise: Promise<T>;
-  readonly resolve: (value: T) => void;
-  readonly reject: (error: Error) => void;
 }
 
 export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
@@ -117,8 +116,9 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
   #toldActive = false;
   #expiryTimer: Timer | undefined;
   #suspectedCzxid: number | undefined;
-  #suspicionPauseMs = MIN_SUSPICION_MS;
-  #suspicionAllowedMs = 0;
+  readonly #suspicionPause = new GrowingPause(MIN_SUSPICION_MS, MAX_SUSPICION_MS);
+  /** Before this node tries again to load what it could not understand. */
+  readonly #loadPause = new GrowingPause(MIN_LOAD_PAUSE_MS, MAX_LOAD_PAUSE_MS);
   #retries = 0;
   #woken = false;
   #endPause: () => void = () => undefined;
@@ -380,13 +380,13 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
       if (this.#writes !== undefined) return true;
     }
     if (this.#writes !== undefined) this.#resign('another controller is in office');
+    if (!this.#loadPause.isOver(this.#dependencies.clock.monotonicMs())) return false;
     if (holder === undefined || this.#isOwn(session, holder)) return this.#begin(session, holder);
     if (this.#suspectedCzxid === holder.czxid) {
       this.#dependencies.logger.warn('the controller is gone before ZooKeeper knows; taking its place', {
         controllerId: holder.brokerId,
       });
-      this.#suspicionAllowedMs = this.#dependencies.clock.monotonicMs() + this.#suspicionPauseMs;
-      this.#suspicionPauseMs = Math.min(2 * this.#suspicionPauseMs, MAX_SUSPICION_MS);
+      this.#suspicionPause.start(this.#dependencies.clock.monotonicMs());
       return this.#begin(session, holder);
     }
     await this.#follow(session, holder);
@@ -410,7 +410,7 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
     this.#office = office;
     const { clusterId } = this.#image;
     const newId = (): string => newUuid(random);
-    const { image, repairs } = await loadImage(session, { clusterId, epoch: office.epoch, newId });
+    const { image, repairs } = await this.#loadingOnce(loadImage(session, { clusterId, epoch: office.epoch, newId }));
     // At least one write, so that a controller that lost its office meanwhile does not open.
     const groups = groupAtoms(repairs, limits);
     await Promise.all(groups.map((operations) => office.write(operations, image.offset)));
@@ -419,6 +419,20 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
     if (this.#closing || session.state !== 'connected') return false;
     await this.#open(office, image);
     return true;
+  }
+
+  /** Znodes that make no sense make none to the next candidate either: no two attempts in a row without a pause. */
+  async #loadingOnce<T>(loading: Promise<T>): Promise<T> {
+    const { clock, logger } = this.#dependencies;
+    try {
+      return await loading;
+    } catch (error) {
+      if (error instanceof SluiceError && !error.retriable) {
+        logger.error('no controller can take office until this is mended in ZooKeeper', { reason: error.message });
+        this.#loadPause.start(clock.monotonicMs());
+      }
+      throw error;
+    }
   }
 
   async #open(office: Office, image: MetadataImage): Promise<void> {
@@ -529,8 +543,7 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
     const controller = this.#controller;
     const nowMs = this.#dependencies.clock.monotonicMs();
     if (controller === undefined || !this.#registration.isMadeIn(this.#session)) return;
-    if (nowMs < this.#suspicionAllowedMs) return;
-    if (nowMs - this.#suspicionAllowedMs > MAX_SUSPICION_MS) this.#suspicionPauseMs = MIN_SUSPICION_MS;
+    if (!this.#suspicionPause.isOver(nowMs)) return;
     this.#suspectedCzxid = controller.holder.czxid;
     this.#wake();
   }
@@ -575,14 +588,4 @@ function subscribeTo<T>(listeners: Set<T>, listener: T): () => void {
   return () => {
     listeners.delete(listener);
   };
-}
-
-function latch<T>(): Latch<T> {
-  let resolve: (value: T) => void = () => undefined;
-  let reject: (error: Error) => void = () => undefined;
-  const promise = new Promise<T>((onResolve, onReject) => {
-    resolve = onResolve;
-    reject = onReject;
-  });
-  return { promise, resolve, reject };
 }
