@@ -166,7 +166,15 @@ describe('the metadata quorum on ZooKeeper', { skip }, () => {
       assert.deepEqual(controller, { version: 1, brokerid: controllerId, identity: `directory-${controllerId}` });
       assert.equal((await session.getData('/controller_epoch')).data.toString(), String(epoch));
       assert.deepEqual(await read('/cluster/id'), { version: '1', id: leader.image().clusterId });
-      const broker = await read('/brokers/ids/2');
+      await session.close();
+    });
+  });
+
+  it('registers brokers as Kafka did', async () => {
+    await withCluster(2, async (cluster) => {
+      const session = outsider(cluster.root);
+      const { data } = await session.getData('/brokers/ids/2');
+      const broker = JSON.parse(data.toString()) as Record<string, unknown>;
       assert.deepEqual(broker['endpoints'], ['CLIENTS://clients.example:1', 'INTERNAL://broker:2']);
       assert.deepEqual(broker['listener_security_protocol_map'], { CLIENTS: 'PLAINTEXT', INTERNAL: 'PLAINTEXT' });
       assert.deepEqual(broker['features'], { 'group.version': { min_version: 0, max_version: 1 } });

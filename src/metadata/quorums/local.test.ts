@@ -258,6 +258,7 @@ function failingDisk(): { fileSystem: FileSystem; fail: { write?: string; sync?:
   const fileSystem: FileSystem = {
     ...disk,
     open: (path) => wrap(disk.open(path)),
+    openExisting: (path) => wrap(disk.openExisting(path)),
   };
   return { fileSystem, fail };
 }
