@@ -72,10 +72,15 @@ export function registerBroker(
   return { records, result: { brokerEpoch } };
 }
 
-/** Whether others may have what the broker has lost by an unclean stop (KIP-966). */
-function losesEligibility(image: MetadataImage, { brokerId, previousBrokerEpoch }: BrokerRegistration): boolean {
+/**
+ * Whether others may have what the broker has lost by an unclean stop (KIP-966). One whose session ended while it lived has
+ * lost nothing, however many registrations of it the controller has missed.
+ */
+function losesEligibility(image: MetadataImage, registration: BrokerRegistration): boolean {
+  const { brokerId, incarnationId, previousBrokerEpoch } = registration;
   const known = image.brokers.get(brokerId);
-  return keepsEligibleLeaders(image) && image.brokers.size > 1 && known?.epoch !== previousBrokerEpoch;
+  if (!keepsEligibleLeaders(image) || image.brokers.size <= 1) return false;
+  return known?.incarnationId !== incarnationId && known?.epoch !== previousBrokerEpoch;
 }
 
 /** What was of the incarnation before. */
