@@ -304,7 +304,10 @@ class BrokerProcess implements Broker {
       controllerGateway: gateway,
       servingGate: new ServingGate({ clock }),
       followerLinks: new FollowerLinks(
-        { brokerId: this.brokerId },
+        {
+          brokerId: this.brokerId,
+          silenceMs: started.brokersBeat ? undefined : this.#static.get('broker.session.timeout.ms'),
+        },
         {
           clock,
           quorum,

@@ -54,7 +54,7 @@ function world() {
     return { request, close: async () => undefined } as unknown as Channel;
   };
   const links = new FollowerLinks(
-    { brokerId: 1 },
+    { brokerId: 1, silenceMs: 9000 },
     { clock, quorum, connect, onGone: (brokerId, brokerEpoch) => gone.push([brokerId, brokerEpoch]) },
   );
   const link = (): { connection: Connection; end(): void } => {
@@ -121,6 +121,20 @@ describe('the links of followers', () => {
     end();
     await pass();
     assert.deepEqual(gone, []);
+  });
+
+  it('that stay silent for as long as a session fence a broker that lives elsewhere', async () => {
+    const { links, link, gone, roles, pass } = world();
+    for (const listener of roles) listener(true);
+    const [two, three] = [link(), link()];
+    for (let second = 0; second < 15; second++) {
+      links.seen(2, two.connection);
+      if (second < 4) links.seen(3, three.connection);
+      await pass(1000);
+      if (second < 12) assert.deepEqual(gone, [], `after ${second + 1} s`);
+    }
+    assert.deepEqual(gone[0], [3, 30]);
+    assert.ok(gone.every(([brokerId]) => brokerId === 3));
   });
 
   it('of a new controller find the brokers that died with the one before', async () => {

@@ -1,15 +1,22 @@
 /**
  * Who follows this controller's metadata stream, by connection. A broker that dies has its sockets closed by its kernel:
  * when a link ends and nobody listens at the broker's address any more, that is evidence enough, long before any
- * session ends. A host that does not answer at all is left to the sessions.
+ * session ends. A host that does not answer at all is left to the sessions; a broker that no longer asks, though its session
+ * lives elsewhere, is fenced after as long as a session.
  */
-import type { Clock } from '../base/clock.ts';
+import type { Clock, Timer } from '../base/clock.ts';
 import { SluiceError, systemErrorCode } from '../base/errors.ts';
 import type { BrokerId } from '../base/units.ts';
 import type { MetadataQuorum } from '../metadata/quorum.ts';
 import type { Channel } from '../network/channel.ts';
 import type { Connection } from '../network/connection.ts';
 import { apiVersions } from '../protocol/apis/api-versions.ts';
+
+export interface FollowerLinksOptions {
+  readonly brokerId: BrokerId;
+  /** Silence on its link after which a broker counts as gone; undefined where heartbeats tell. */
+  readonly silenceMs: number | undefined;
+}
 
 export interface FollowerLinksDependencies {
   readonly clock: Clock;
@@ -25,6 +32,7 @@ export interface FollowerLinksDependencies {
  * what it led, and again when it has learned of all brokers.
  */
 const LOOK_AFTER_MS = [0, 200, 1000];
+const CHECK_MS = 1000;
 const PROBES = 20;
 const PROBE_PAUSE_MS = 20;
 const ANSWER_MS = 1000;
@@ -36,19 +44,48 @@ export class FollowerLinks {
   readonly #dependencies: FollowerLinksDependencies;
   /** The newest connection of each. */
   readonly #links = new Map<BrokerId, Connection>();
+  readonly #heardMs = new Map<BrokerId, number>();
+  readonly #silenceMs: number | undefined;
   readonly #stop: () => void;
+  #check: Timer | undefined;
+  /** Nobody is blamed for what this node could not hear: before it was the controller, and while it stood still. */
+  #listeningSinceMs = 0;
+  #checkedMs = 0;
 
-  constructor(options: { readonly brokerId: BrokerId }, dependencies: FollowerLinksDependencies) {
+  constructor(options: FollowerLinksOptions, dependencies: FollowerLinksDependencies) {
     this.#ownId = options.brokerId;
+    this.#silenceMs = options.silenceMs;
     this.#dependencies = dependencies;
-    this.#stop = dependencies.quorum.onRole((active) => {
-      if (!active) return;
-      for (const delayMs of LOOK_AFTER_MS) dependencies.clock.after(delayMs, () => this.#lookForMissing());
-    });
+    this.#stop = dependencies.quorum.onRole((active) => this.#roleChanged(active));
+  }
+
+  #roleChanged(active: boolean): void {
+    const { clock } = this.#dependencies;
+    this.#check?.cancel();
+    if (!active) return;
+    for (const delayMs of LOOK_AFTER_MS) clock.after(delayMs, () => this.#lookForMissing());
+    this.#listeningSinceMs = this.#checkedMs = clock.monotonicMs();
+    if (this.#silenceMs !== undefined) this.#check = clock.every(CHECK_MS, () => this.#checkSilence(this.#silenceMs!));
+  }
+
+  /**
+   * A broker that cannot reach its controller cannot change the in-sync sets of what it leads, however alive it is elsewhere:
+   * others lead in its place. Once it hears that it was fenced, it registers anew.
+   */
+  #checkSilence(silenceMs: number): void {
+    const { clock, quorum, onGone } = this.#dependencies;
+    const nowMs = clock.monotonicMs();
+    if (nowMs - this.#checkedMs > 2 * CHECK_MS) this.#listeningSinceMs = nowMs;
+    this.#checkedMs = nowMs;
+    for (const { id, fenced, epoch } of quorum.image().brokers.values()) {
+      const heardMs = Math.max(this.#heardMs.get(id) ?? 0, this.#listeningSinceMs);
+      if (!fenced && id !== this.#ownId && nowMs - heardMs > silenceMs) onGone(id, epoch);
+    }
   }
 
   /** A broker asked for the stream on this connection. */
   seen(brokerId: BrokerId, connection: Connection): void {
+    this.#heardMs.set(brokerId, this.#dependencies.clock.monotonicMs());
     if (this.#links.get(brokerId) === connection) return;
     this.#links.set(brokerId, connection);
     connection.onPeerEnd(() => {
@@ -96,6 +133,7 @@ export class FollowerLinks {
 
   close(): void {
     this.#stop();
+    this.#check?.cancel();
     this.#links.clear();
   }
 }

@@ -32,7 +32,7 @@ export function partitionRules(
 ): PartitionRules {
   const topicConfig = resolveTopicConfig(config, topicConfigsOf(image, topic.name));
   return {
-    minInSync: Math.min(topicConfig.get('min.insync.replicas'), topic.partitions[0]!.replicas.length),
+    minInSync: Math.min(topicConfig.get('min.insync.replicas'), topic.partitions[0]?.replicas.length ?? 1),
     eligibleLeaders: keepsEligibleLeaders(image),
     uncleanElection: topicConfig.get('unclean.leader.election.enable'),
     mayLead: (id, directory) => isUp(id) && isOnlineDirectory(image, id, directory),
