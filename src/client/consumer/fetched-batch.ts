@@ -64,6 +64,19 @@ export class FetchedBatch {
     return openRecords(this.#bytes, this.#at, { maxUncompressedBytes: this.#maxUncompressedBytes });
   }
 
+  /** The same batch without the records before an offset. */
+  from(offset: Offset): FetchedBatch {
+    const { topic, partition, highWatermark } = this;
+    const rest = {
+      bytes: this.#bytes,
+      aborted: [],
+      checkCrcs: false,
+      maxUncompressedBytes: this.#maxUncompressedBytes,
+    };
+    const window = { from: Math.max(offset, this.#window.from), before: this.#window.before };
+    return new FetchedBatch({ topic, partition, highWatermark, ...rest }, this.#at, this.byteLength, window);
+  }
+
   /** Whether a record of this batch was asked for. */
   wants(offset: Offset): boolean {
     return offset >= this.#window.from && offset < this.#window.before;

@@ -90,6 +90,11 @@ export class Fetcher {
     return entry;
   }
 
+  /** Lets whoever waits for an arrival look again. */
+  wake(): void {
+    this.#wakeReader?.();
+  }
+
   /** Resolves when there may be something to take, or the fetcher has stopped. */
   arrival(): Promise<void> {
     return new Promise((resolve) => {

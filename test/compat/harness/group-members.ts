@@ -56,8 +56,8 @@ export function ownMember(assignors?: string): Invocation {
     import.meta.dirname,
     import.meta.filename.endsWith('.ts') ? 'sluice-member.ts' : 'sluice-member.js',
   );
-  const environment = assignors === undefined ? {} : { SLUICE_MEMBER_ASSIGNORS: assignors };
-  return { command: process.execPath, parameters: [program], environment };
+  const invocation = { command: process.execPath, parameters: [program] };
+  return assignors === undefined ? invocation : { ...invocation, environment: { SLUICE_MEMBER_ASSIGNORS: assignors } };
 }
 
 async function findClient(client: Exclude<MemberClient, NodeMember | 'sluice'>): Promise<Available<Invocation>> {

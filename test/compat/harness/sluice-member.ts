@@ -18,7 +18,15 @@ const cluster = new Cluster({ bootstrapServers: bootstrap, clientId: 'member', m
 /** Offset to read next of each partition, as far as it is not committed. */
 const read = new Map<number, number>();
 
-async function commitRead(partitions: readonly number[] = [...read.keys()]): Promise<void> {
+let committing: Promise<void> = Promise.resolve();
+
+/** One after the other: who gives up a partition waits for the commit of it that is under way. */
+function commitRead(partitions?: readonly number[]): Promise<void> {
+  committing = committing.then(() => commitNow(partitions));
+  return committing;
+}
+
+async function commitNow(partitions: readonly number[] = [...read.keys()]): Promise<void> {
   const next = partitions.filter((each) => read.has(each)).map((each) => [each, read.get(each)!] as const);
   for (const [partition] of next) read.delete(partition);
   if (next.length === 0) return;
