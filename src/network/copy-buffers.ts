@@ -25,3 +25,9 @@ export function giveCopyBuffer(buffer: Buffer): void {
 export function forgetCopyBuffer(buffer: Buffer): void {
   if (buffer.length === LARGE_BYTES) made--;
 }
+
+/** Begins anew. For simulations: brokers that die within a living process give nothing back, and one run must not see the last. */
+export function forgetAllCopyBuffers(): void {
+  kept.length = 0;
+  made = 0;
+}

@@ -22,6 +22,7 @@ const START_MS = 30_000;
 /** Until everything is as if nothing had happened, once all faults are over. */
 const RECOVERY_MS = 60_000;
 const ROOM_BYTES = 2 ** 40;
+const DISK_ERROR = /ENOSPC|EIO/;
 /** Of the simulated ensemble, by number. */
 export const ENSEMBLE_SERVERS = [0, 1, 2] as const;
 
@@ -348,7 +349,9 @@ export class ClusterRun {
   }
 }
 
-/** A broker gives up where no ZooKeeper server serves for long. */
+/** A broker gives up where no ZooKeeper server serves for long, and tells at its end what its disk refused it. */
 function isForgivable(failure: Error): boolean {
-  return failure instanceof SluiceError && failure.code === 'ZOOKEEPER_UNREACHABLE';
+  return (
+    (failure instanceof SluiceError && failure.code === 'ZOOKEEPER_UNREACHABLE') || DISK_ERROR.test(failure.message)
+  );
 }

@@ -9,6 +9,7 @@ import type { BrokerServices } from '../../src/broker/services.ts';
 import { Cluster } from '../../src/client/cluster.ts';
 import { SimulatedEnsemble } from '../../src/metadata/quorums/zookeeper/ensemble.test-kit.ts';
 import { connect } from '../../src/network/channel.ts';
+import { forgetAllCopyBuffers } from '../../src/network/copy-buffers.ts';
 import { BROKER_PORT, SimulatedHost } from './host.ts';
 import { SimulatedNetwork } from './network.ts';
 import { SimulatedProcess } from './process.ts';
@@ -67,6 +68,7 @@ export class ClusterWorld {
 
   constructor(options: WorldOptions) {
     this.seed = options.seed;
+    forgetAllCopyBuffers();
     this.trace = new Trace({ clock: this.clock, print: options.print });
     this.network = new SimulatedNetwork({
       clock: this.clock,
