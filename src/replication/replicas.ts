@@ -224,6 +224,9 @@ export class Replicas {
   #open(awaited: Awaited, { isNew }: { readonly isNew: boolean }): Partition | Offline {
     const { id, state, config } = awaited;
     this.#createdThisTurn++;
+    // A replica that was never in sync had nothing yet that could be missed.
+    const missed = !isNew && state.inSyncReplicas.includes(this.#brokerId);
+    if (missed && this.#logs.get(id) === undefined) this.#withoutLog.push(partitionName(id.topic, id.partition));
     const log = this.#openLog(id, config, isNew);
     if (log === undefined) {
       const offline = new Offline(awaited, isNew);
@@ -259,7 +262,6 @@ export class Replicas {
   #openLog(id: PartitionId, config: ReplicaConfig, isNew: boolean): Log | undefined {
     const { topic, partition } = id;
     try {
-      if (!isNew && this.#logs.get(id) === undefined) this.#withoutLog.push(partitionName(topic, partition));
       const log = this.#logs.getOrCreate(id, id.topicId, config.log, { isNew });
       log.setConfig(config.log);
       return log;

@@ -290,7 +290,10 @@ export class LogManager {
       const other = this.#logs.get(name);
       if (other !== undefined) throw duplicatePartition(name, other.directory.path, directory.path);
       if (this.#options.isStray?.(log) === true) {
-        this.#logger.warn('A log that belongs to no topic is set aside', { name, topicId: log.topicId });
+        this.#logger.warn('A log that belongs to no topic is set aside; delete it once nobody misses it', {
+          directory: `${path}*-stray`,
+          topicId: log.topicId,
+        });
         this.#setAside(directory, log, 'stray');
       } else this.#register(directory, log);
     } catch (error) {
