@@ -231,7 +231,11 @@ export class ReplicaFetcher {
     for (const { topicId, partitions } of answer.responses) {
       for (const partition of partitions) {
         const followed = this.#session.find(topicId, partition.partitionIndex);
-        if (followed === undefined || !this.#isMeant(followed, number)) continue;
+        if (followed === undefined) continue;
+        if (!this.#isMeant(followed, number)) {
+          this.#hearFrom(followed, partition, number);
+          continue;
+        }
         const pending = this.#take(followed, partition, channel);
         if (pending !== undefined) unsettled.push(pending);
       }
@@ -239,6 +243,19 @@ export class ReplicaFetcher {
     // Without a session the leader remembers nothing.
     if (!this.#session.isOpen) this.#session.reset();
     return unsettled;
+  }
+
+  /**
+   * The answer before this one brought what this one brings again: both requests were on their way at once. The leader will
+   * not repeat its high watermark, and the log holds nothing but the leader's.
+   */
+  #hearFrom(followed: FollowedPartition, answer: PartitionAnswer, number: number): void {
+    const { partition, told } = followed;
+    const isCurrent = this.#partitions.get(partition) === followed && followed.isCurrent && followed.toldIn <= number;
+    if (!isCurrent || followed.isStopped || followed.isResetting || told === undefined) return;
+    if (partition.log.endOffset <= told.offset || partition.log.failure !== undefined) return;
+    if (answer.errorCode !== ErrorCode.NONE || answer.divergingEpoch.endOffset >= 0) return;
+    partition.followHighWatermark(answer.highWatermark, answer.logStartOffset);
   }
 
   /** Whether the answer is about the position that the log is at, in the epoch that it is in. */
