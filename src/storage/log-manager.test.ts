@@ -143,7 +143,9 @@ test('a deleted log is gone at once, its name is free, and its files follow late
     const next = manager.getOrCreate(T0, OTHER_ID, defaultLogConfig);
     assert.equal(next.endOffset, 0);
     clock.advance(defaultLogConfig.fileDeleteDelayMs);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    const deadline = Date.now() + 10_000;
+    while (existsSync(`${path}/${aside}`) && Date.now() < deadline)
+      await new Promise((resolve) => setTimeout(resolve, 10));
     assert.ok(!existsSync(`${path}/${aside}`));
     await manager.close();
   });
