@@ -52,6 +52,8 @@ export class ConsumerMember implements GroupMembership {
   /** What the coordinator knows of this member; undefined where it has to be told all. */
   #told: { readonly subscription: string; readonly owned: string } | undefined;
   #target: Target | undefined;
+  /** Partitions that are being taken: held as soon as that is through. */
+  #taking: readonly TopicPartition[] = [];
   readonly #topicIds = new Map<string, Uuid>();
   #timer: Timer | undefined;
   #beating: Promise<void> | undefined;
@@ -240,13 +242,26 @@ export class ConsumerMember implements GroupMembership {
     return this.#told?.subscription.startsWith('pattern') === true ? '' : null;
   }
 
+  /**
+   * What is held, and what may be held before the answer comes. Who left the latter out could be heard to have let go of a
+   * partition that it is about to take: the coordinator would give it to another member at the same time.
+   */
   #ownedIds(): { topicId: Uuid; partitions: number[] }[] {
     // Who joins holds nothing.
     if (this.#epoch === JOIN) return [];
-    return byTopic(this.#host.owned).map(({ topic, partitions }) => ({
-      topicId: this.#topicIds.get(topic)!,
-      partitions,
-    }));
+    const byId = new Map<Uuid, Set<number>>();
+    const add = (topicId: Uuid, partitions: readonly number[]): void => {
+      const known = byId.get(topicId) ?? new Set();
+      for (const partition of partitions) known.add(partition);
+      byId.set(topicId, known);
+    };
+    for (const { topic, partitions } of byTopic([...this.#host.owned, ...this.#taking])) {
+      add(this.#topicIds.get(topic)!, partitions);
+    }
+    for (const { topicId, partitions } of this.#target ?? []) add(topicId, partitions);
+    return [...byId]
+      .map(([topicId, partitions]) => ({ topicId, partitions: [...partitions].sort((left, right) => left - right) }))
+      .sort((left, right) => (left.topicId < right.topicId ? -1 : 1));
   }
 
   #adopt(): void {
@@ -265,13 +280,16 @@ export class ConsumerMember implements GroupMembership {
       if (revoked.length > 0 && isCurrent()) await this.#host.revoke(revoked);
       if (!isCurrent()) continue;
       const added = without(found, this.#host.owned);
+      this.#taking = added;
       if (added.length > 0) await this.#host.assign(added);
-      if (revoked.length > 0 || added.length > 0) this.#beatNow();
+      this.#taking = [];
       if (!isCurrent()) continue;
       if (isComplete) {
         this.#target = undefined;
         this.state = nextState(this.state, 'adopted');
-      } else await this.#pause(UNKNOWN_TOPIC_MS);
+      }
+      if (revoked.length > 0 || added.length > 0) this.#beatNow();
+      if (!isComplete) await this.#pause(UNKNOWN_TOPIC_MS);
     }
   }
 
