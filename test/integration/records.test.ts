@@ -178,10 +178,11 @@ function syncing(behaviour: {
     };
     return file;
   };
-  const open = (path: string): FileHandle =>
-    path.includes('durable-0') && path.endsWith('.log') ? watched(disk.open(path)) : disk.open(path);
+  const watchedWhere = (path: string, file: FileHandle): FileHandle =>
+    path.includes('durable-0') && path.endsWith('.log') ? watched(file) : file;
   return Object.defineProperties(Object.create(disk) as FileSystem & typeof counts, {
-    open: { value: open },
+    open: { value: (path: string) => watchedWhere(path, disk.open(path)) },
+    openExisting: { value: (path: string) => watchedWhere(path, disk.openExisting(path)) },
     begun: { get: () => counts.begun },
     ended: { get: () => counts.ended },
   });
