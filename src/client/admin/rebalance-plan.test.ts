@@ -189,13 +189,15 @@ test('thousands of partitions are planned within seconds', () => {
     replicas: [at % 8, (at + 1) % 8, (at + 2) % 8],
     bytes: at,
   }));
-  const started = process.hrtime.bigint();
+  // Of this process alone: on a busy machine others take their turns.
+  const before = process.cpuUsage();
   const after = carriedOut(partitions, planRebalance(brokers, partitions));
   // A replica in every rack leaves no choice between racks, only within each.
   for (const rack of [0, 1, 2]) {
     const members = brokers.filter(({ id }) => id % 3 === rack);
     assert.ok(spread(members.map(({ id }) => replicasOn(after, id))) <= 1);
   }
-  const seconds = Number(process.hrtime.bigint() - started) / 1e9;
+  const { user, system } = process.cpuUsage(before);
+  const seconds = (user + system) / 1e6;
   assert.ok(seconds < 30, `took ${seconds} s`);
 });
