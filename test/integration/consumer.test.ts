@@ -30,6 +30,9 @@ after(async () => {
   await broker?.close();
 });
 
+/** Between the timestamps of records: no test is as slow as that. */
+const MINUTE_MS = 60_000;
+
 async function fill(topic: string, partitions: number, records: number): Promise<void> {
   await createTopics(cluster, [{ name: topic, partitions }]);
   await write(topic, partitions, 0, records);
@@ -38,7 +41,7 @@ async function fill(topic: string, partitions: number, records: number): Promise
 async function write(topic: string, partitions: number, from: number, before: number): Promise<void> {
   await using producer = new Producer(cluster, { batchBytes: 400 });
   for (let index = from; index < before; index++) {
-    producer.write({ topic, partition: index % partitions, value: `${index}`, timestamp: 1000 + index });
+    producer.write({ topic, partition: index % partitions, value: `${index}`, timestamp: MINUTE_MS * (index + 1) });
   }
   await producer.flush();
 }
@@ -208,7 +211,7 @@ test('partitions by hand: seeks, by time too, pauses and resumes; nothing is com
   assert.deepEqual(await collect(reader, 3), ['0', '2', '4']);
   reader.seek(zero, 8);
   assert.deepEqual(await collect(reader, 2), ['16', '18']);
-  await reader.seekToTimestamp(1010);
+  await reader.seekToTimestamp(11 * MINUTE_MS);
   assert.deepEqual(await collect(reader, 1), ['10']);
   reader.pause();
   reader.assign([zero, one]);
@@ -224,7 +227,7 @@ test('partitions by hand: seeks, by time too, pauses and resumes; nothing is com
 
 test('batches take up what records left over, and offsets within a time are a start', async () => {
   await fill('batched', 1, 40);
-  const reader = new Consumer(cluster, { offsetReset: { withinMs: Date.now() - 1010 } });
+  const reader = new Consumer(cluster, { offsetReset: { withinMs: Date.now() - 10.5 * MINUTE_MS } });
   reader.assign([{ topic: 'batched', partition: 0 }]);
   assert.deepEqual(await collect(reader, 2), ['10', '11']);
   const seen: string[] = [];
