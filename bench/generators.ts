@@ -19,27 +19,43 @@ export interface ProduceLoad {
   readonly acks: '1' | 'all';
   /** false sends one record a request. */
   readonly batched: boolean;
+  /** Records a second to hold; as many as go where it is left out. */
+  readonly pace?: number;
+  /** How long a batch waits for company: 5 by default, where there are batches. */
+  readonly lingerMs?: number;
+}
+
+export interface Produced {
+  readonly recordsPerSecond: number;
+  /** From sending to acknowledgement. */
+  readonly meanMs: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
 }
 
 const RUN_TIMEOUT_MS = 300_000;
 const JAVA = ['-Xmx512m', '-Xms512m', '-Dorg.slf4j.simpleLogger.defaultLogLevel=error'];
+const REPORT =
+  /steady state records sent, ([\d.]+) records\/sec .* ([\d.]+) ms avg latency.* (\d+) ms 50th.* (\d+) ms 99th,/;
 
-/** Records a second once warm. */
-export async function produce(load: ProduceLoad): Promise<number> {
-  const batching = load.batched ? ['batch.size=131072', 'linger.ms=5'] : ['batch.size=0', 'linger.ms=0'];
+/** What the generator saw once warm. */
+export async function produce(load: ProduceLoad): Promise<Produced> {
+  const { lingerMs = load.batched ? 5 : 0, pace = -1 } = load;
+  const settings = [`batch.size=${load.batched ? 131_072 : 0}`, `linger.ms=${lingerMs}`];
   const { stdout } = await runSuccessfully(
     'java',
     [
       ...[...JAVA, '-cp', load.classPath, 'org.apache.kafka.tools.ProducerPerformance', '--topic', load.topic],
       ...['--num-records', String(load.records + load.warmUpRecords), '--warmup-records', String(load.warmUpRecords)],
-      ...['--record-size', String(load.recordBytes), '--throughput', '-1', '--reporting-interval', '600000'],
-      ...['--command-property', `bootstrap.servers=${load.bootstrap}`, `acks=${load.acks}`, ...batching],
+      ...['--record-size', String(load.recordBytes), '--throughput', String(pace), '--reporting-interval', '600000'],
+      ...['--command-property', `bootstrap.servers=${load.bootstrap}`, `acks=${load.acks}`, ...settings],
     ],
     { timeoutMs: RUN_TIMEOUT_MS },
   );
-  const found = /steady state records sent, ([\d.]+) records\/sec/.exec(stdout.toString());
+  const found = REPORT.exec(stdout.toString());
   if (found === null) throw new Error(`ProducerPerformance told no rate: ${stdout.toString()}`);
-  return Number(found[1]);
+  const [recordsPerSecond, meanMs, p50Ms, p99Ms] = found.slice(1).map(Number) as [number, number, number, number];
+  return { recordsPerSecond, meanMs, p50Ms, p99Ms };
 }
 
 export interface ReadLoad {

@@ -8,8 +8,8 @@ import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { KAFKA_VERSION, kafkaClassPath } from '../test/compat/harness/kafka-jars.ts';
 import { findConsumer, findDrain } from './generators.ts';
-import { FULL, MEASURES, runSystem, type Sample, SMOKE, type System } from './measures.ts';
-import { markdownTable, summarize } from './report.ts';
+import { FULL, MEASURES, runSystem, SMOKE, type System } from './measures.ts';
+import { markdownTable, type Sample, summarize } from './report.ts';
 
 interface Options {
   readonly peer: 'kafka' | 'none';
@@ -66,7 +66,7 @@ async function main(): Promise<void> {
   console.log(
     `Sluice${options.peer === 'kafka' ? ` and Apache Kafka ${KAFKA_VERSION}` : ''}, ${options.rounds} rounds, ${machine}\n`,
   );
-  console.log(markdownTable(rows));
+  console.log(markdownTable(rows, { sluice: 'Sluice', ...(options.peer === 'kafka' && { kafka: 'Apache Kafka' }) }));
   console.log(`\n${JSON.stringify({ machine, rounds: options.rounds, smoke: options.smoke, rows, samples })}`);
 }
 

@@ -10,17 +10,9 @@ import { startSluice } from '../test/compat/harness/sluice.ts';
 import { firstAcknowledgement } from './first-record.ts';
 import { produce, type Reader, readWithKcat } from './generators.ts';
 import { cpuSeconds, residentMebibytes } from './process-usage.ts';
+import type { Sample } from './report.ts';
 
 export type System = 'sluice' | 'kafka';
-
-export interface Sample {
-  readonly system: System;
-  readonly round: number;
-  readonly measure: string;
-  readonly unit: string;
-  readonly better: 'higher' | 'lower';
-  readonly value: number;
-}
 
 export interface Size {
   readonly smallRecords: number;
@@ -127,9 +119,9 @@ async function measureProduce(stage: Stage, { recordBytes, label }: RecordKind):
     await createTopic(stage, topic, PARTITIONS);
     const cpuBefore = cpuSeconds(pid);
     const load = { classPath, bootstrap: broker.bootstrap, topic, records, warmUpRecords, recordBytes, acks };
-    const rate = await produce({ ...load, batched: true });
+    const { recordsPerSecond } = await produce({ ...load, batched: true });
     const gigabytes = ((records + warmUpRecords) * recordBytes) / BYTES_A_GIGABYTE;
-    record(`produce ${label}, acks=${acks}`, 'records/s', 'higher', rate);
+    record(`produce ${label}, acks=${acks}`, 'records/s', 'higher', recordsPerSecond);
     record(`broker CPU to produce ${label}, acks=${acks}`, 's/GB', 'lower', (cpuSeconds(pid) - cpuBefore) / gigabytes);
   }
 }
@@ -140,8 +132,9 @@ async function measureUnbatched(stage: Stage): Promise<void> {
   await createTopic(stage, topic, 1);
   const records = size.unbatchedRecords;
   const load = { classPath, bootstrap: broker.bootstrap, topic, records, recordBytes: SMALL_BYTES, acks: '1' } as const;
-  const rate = await produce({ ...load, warmUpRecords: Math.round(records * WARM_UP_SHARE), batched: false });
-  record('produce 100 B, one a request', 'records/s', 'higher', rate);
+  const unbatched = { ...load, warmUpRecords: Math.round(records * WARM_UP_SHARE), batched: false };
+  const { recordsPerSecond } = await produce(unbatched);
+  record('produce 100 B, one a request', 'records/s', 'higher', recordsPerSecond);
 }
 
 /** Reads what the produce measures wrote; those must have run. */

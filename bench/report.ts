@@ -1,5 +1,13 @@
 /** Medians, spreads and ratios of samples, and the table that shows them. */
-import type { Sample, System } from './measures.ts';
+
+export interface Sample {
+  readonly system: string;
+  readonly round: number;
+  readonly measure: string;
+  readonly unit: string;
+  readonly better: 'higher' | 'lower';
+  readonly value: number;
+}
 
 export interface Figure {
   readonly median: number;
@@ -11,22 +19,35 @@ export interface Row {
   readonly measure: string;
   readonly unit: string;
   readonly better: Sample['better'];
-  readonly sluice: Figure | undefined;
-  readonly kafka: Figure | undefined;
-  /** Sluice's median over Kafka's. */
-  readonly ratio: number | undefined;
+  readonly figures: Readonly<Record<string, Figure>>;
+  /** A system's median over Kafka's. */
+  readonly ratios: Readonly<Record<string, number>>;
 }
+
+const PEER = 'kafka';
 
 export function summarize(samples: readonly Sample[]): Row[] {
   const measures = new Map(samples.map((sample) => [sample.measure, sample]));
+  const systems = [...new Set(samples.map(({ system }) => system))];
   return [...measures.values()].map(({ measure, unit, better }) => {
-    const figureOf = (system: System) =>
-      figure(samples.filter((sample) => sample.measure === measure && sample.system === system));
-    const sluice = figureOf('sluice');
-    const kafka = figureOf('kafka');
-    const ratio = sluice === undefined || kafka === undefined ? undefined : sluice.median / kafka.median;
-    return { measure, unit, better, sluice, kafka, ratio };
+    const figures: Record<string, Figure> = {};
+    for (const system of systems) {
+      const found = figure(samples.filter((sample) => sample.measure === measure && sample.system === system));
+      if (found !== undefined) figures[system] = found;
+    }
+    const peer = figures[PEER];
+    const ratios: Record<string, number> = {};
+    for (const [system, { median }] of Object.entries(figures)) {
+      if (peer !== undefined && system !== PEER) ratios[system] = median / peer.median;
+    }
+    return { measure, unit, better, figures, ratios };
   });
+}
+
+/** The smallest value that `share` of all do not exceed; NaN of none. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((one, other) => one - other);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
 }
 
 function figure(samples: readonly Sample[]): Figure | undefined {
@@ -37,14 +58,22 @@ function figure(samples: readonly Sample[]): Figure | undefined {
   return { median, least: values[0]!, most: values.at(-1)! };
 }
 
-/** Cells are medians, in brackets the least and the most. */
-export function markdownTable(rows: readonly Row[]): string {
-  const lines = rows.map(({ measure, unit, better, sluice, kafka, ratio }) => {
-    const told = ratio === undefined ? '' : `${ratio.toFixed(2)}×`;
-    return `| ${measure} | ${unit} | ${better} | ${cell(sluice)} | ${cell(kafka)} | ${told} |`;
+/** Cells are medians, in brackets the least and the most; a column a system, by its name and what it is called. */
+export function markdownTable(rows: readonly Row[], systems: Readonly<Record<string, string>>): string {
+  const names = Object.keys(systems);
+  const compared = names.filter((name) => rows.some(({ ratios }) => ratios[name] !== undefined));
+  const lines = rows.map(({ measure, unit, better, figures, ratios }) => {
+    const cells = [measure, unit, better, ...names.map((name) => cell(figures[name]))];
+    const told = compared.map((name) => (ratios[name] === undefined ? '' : `${ratios[name].toFixed(2)}×`));
+    return tableRow([...cells, ...told]);
   });
-  const head = '| measure | unit | better | Sluice | Apache Kafka | Sluice / Kafka |\n|---|---|---|---:|---:|---:|';
-  return [head, ...lines].join('\n');
+  const titles = [...Object.values(systems), ...compared.map((name) => `${systems[name]} / ${systems[PEER]}`)];
+  const rule = `|---|---|---|${'---:|'.repeat(titles.length)}`;
+  return [tableRow(['measure', 'unit', 'better', ...titles]), rule, ...lines].join('\n');
+}
+
+function tableRow(cells: readonly string[]): string {
+  return `| ${cells.join(' | ')} |`;
 }
 
 function cell(figure: Figure | undefined): string {
