@@ -11,7 +11,7 @@ import { startKafkaSystem } from './kafka-system.ts';
 import { createNetwork, type Host, type Network } from './network.ts';
 import { startLocalSluiceSystem, startSluiceSystem } from './sluice-system.ts';
 import { mountSmallDisk } from './small-disk.ts';
-import type { RunningSystem, StartSystem, SystemName } from './system.ts';
+import type { ClusterPlan, RunningSystem, StartSystem, SystemName } from './system.ts';
 
 const SYSTEMS: Readonly<Record<SystemName, StartSystem>> = {
   sluice: startSluiceSystem,
@@ -28,6 +28,8 @@ export interface ClusterOptions {
   /** Data directories are on disks of this size, where the machine permits. */
   readonly diskBytes?: number;
   readonly settings?: Readonly<Record<string, string>>;
+  /** Default 'tests'. */
+  readonly flags?: ClusterPlan['flags'];
 }
 
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
@@ -43,7 +45,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     const disk = options.diskBytes === undefined ? undefined : mountSmallDisk(dataDirectory, options.diskBytes);
     places.push({ id, host: await network.addHost(`b${id}`), port: PORT, home: directory, dataDirectory, disk });
   }
-  const system = await SYSTEMS[options.system]({ network, home, places, settings: options.settings ?? {} });
+  const { settings = {}, flags = 'tests' } = options;
+  const system = await SYSTEMS[options.system]({ network, home, places, settings, flags });
   const cluster = new Cluster({ home, network, system, places });
   try {
     await cluster.startAll();

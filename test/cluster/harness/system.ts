@@ -13,6 +13,8 @@ export interface ClusterPlan {
   readonly places: readonly BrokerPlace[];
   /** Options of every broker, over those that the system sets itself. */
   readonly settings: Readonly<Record<string, string>>;
+  /** Of a JVM: 'tests' starts fast with a small heap, 'benchmark' is how Kafka's own script starts it. */
+  readonly flags: 'tests' | 'benchmark';
 }
 
 export interface RunningSystem {

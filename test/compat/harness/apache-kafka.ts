@@ -23,7 +23,7 @@ export interface ApacheKafkaOptions {
   readonly waitUntilReady?: boolean;
 }
 
-const JVM_FLAGS = {
+export const JVM_FLAGS = {
   tests: ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto'],
   benchmark: [
     '-Xmx1G',
