@@ -1,5 +1,5 @@
 /** What a reader may be told, with defaults; names and defaults are Kafka's where it has the same. */
-import type { TopicPartition } from '../../base/units.ts';
+import type { Offset, TopicPartition } from '../../base/units.ts';
 import type { Isolation } from '../list-offsets.ts';
 import type { StartPosition } from './start-position.ts';
 
@@ -31,8 +31,11 @@ export interface ReaderOptions extends FetchSettings {
   readonly partitions: readonly (string | TopicPartition)[];
   /** Where to begin, for all or for each. Default 'earliest'. */
   readonly from?: StartPosition | ((partition: TopicPartition) => StartPosition);
-  /** 'end' stops at what was the end of each partition when reading began. Default 'forever'. */
-  readonly until?: 'end' | 'forever';
+  /**
+   * 'end' stops at what was the end of each partition when reading began; a function tells the offset before which
+   * reading of a partition stops (Infinity: it does not). Default 'forever'.
+   */
+  readonly until?: 'end' | 'forever' | ((partition: TopicPartition) => Offset);
   /** Where to go on when the asked offset is not there (any more). Default 'fail'. */
   readonly whenOutOfRange?: OutOfRangePolicy;
   /** Ends reading with ABORTED. */

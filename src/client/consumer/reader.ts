@@ -37,7 +37,7 @@ export class PartitionReader implements AsyncIterable<ConsumedRecord>, AsyncDisp
     const bounds = await resolveBounds(cluster, partitions, { isolation: fetchOptions.isolation, signal });
     const positions = partitions.map((each, index) => {
       const { start, end } = bounds[index]!;
-      return readPosition(each, start, until === 'end' ? end : Infinity);
+      return readPosition(each, start, typeof until === 'function' ? until(each) : until === 'end' ? end : Infinity);
     });
     return new PartitionReader(new Fetcher(cluster, fetchOptions, positions), positions, signal);
   }
