@@ -309,6 +309,7 @@ export class Consumer implements AsyncIterable<ConsumedRecord>, AsyncDisposable 
    * whoever commits says that it is done. Rejects with the broker's refusal.
    */
   async commit(offsets?: readonly OffsetToCommit[]): Promise<void> {
+    if (offsets === undefined) this.#delivery.finishInHand();
     await this.#keeper.commit(offsets ?? this.#delivery.deliveredOffsets(), this.#stop.signal);
   }
 

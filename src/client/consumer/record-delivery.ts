@@ -53,6 +53,11 @@ export class RecordDelivery {
     return this.#lastCallMs - this.#turnBeganMs > LONGEST_TURN_MS;
   }
 
+  /** The reader says that what it has is processed: no later commit may go back behind it. */
+  finishInHand(): void {
+    if (this.#inHand !== undefined) markProcessed(this.#inHand);
+  }
+
   /** Nothing is at hand any more, whether it was processed or not. */
   letGo(): void {
     this.#inHand = undefined;
