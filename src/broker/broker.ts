@@ -44,6 +44,7 @@ import { createDispatch } from './dispatch.ts';
 import { FetchSessions } from './fetch-sessions.ts';
 import { FollowerLinks } from './follower-links.ts';
 import { groupCoordinatorOptions } from './group-options.ts';
+import { HandlerFailures } from './handler-failures.ts';
 import { createHandlers } from './handlers.ts';
 import { InternalTopics } from './internal-topics.ts';
 import { openListeners } from './listening.ts';
@@ -416,10 +417,11 @@ class BrokerProcess implements Broker {
     const config = this.#config;
     const handlers = createHandlers(services);
     const { controllerGateway: toController, servingGate: gate } = services;
-    const handler = createDispatch(handlers, logger, { toController, gate });
-    this.#answerOwn = answering(createDispatch(handlers, logger));
+    const surroundings = { logger, failures: new HandlerFailures({ clock, logger }) };
+    const handler = createDispatch(handlers, surroundings, { toController, gate });
+    this.#answerOwn = answering(createDispatch(handlers, surroundings));
     const forController = handlers.filter(({ traits }) => traits.forController);
-    this.#answerEnveloped = answering(createDispatch(forController, logger));
+    this.#answerEnveloped = answering(createDispatch(forController, surroundings));
     const listeners = await openListeners({ config, endpoints, handler }, { logger, clock, transport });
     this.#stops.push(() => listeners.close({ graceMs: config.get('sluice.shutdown.grace.ms') }));
     // First of all: members that wait for others would hold up the listeners until the grace is over.

@@ -1,7 +1,7 @@
 /**
  * From a frame to its reply: header, version, decoding, the handler, encoding. What cannot be understood closes the
  * connection with one log line, as Kafka does; only ApiVersions answers a version it does not know, since clients
- * begin with it.
+ * begin with it. A handler that fails is answered for (handler-failures.ts).
  */
 
 import { messageOf } from '../base/errors.ts';
@@ -16,6 +16,7 @@ import { decodeRequestBody, decodeRequestHeader, encodeResponseFrame, type Reque
 import { includesVersion } from '../protocol/versions.ts';
 import { cancellationOf } from './cancellation.ts';
 import { CLOSE, type Handler, NO_REPLY, type Outcome } from './handler.ts';
+import type { HandlerFailures } from './handler-failures.ts';
 import type { ServingGate } from './serving-gate.ts';
 
 /** The way to the active controller, for requests that only it can answer. */
@@ -24,6 +25,11 @@ export interface ControllerRoute {
   readonly isHere: boolean;
   /** Takes a request frame and resolves with the response, both without size; undefined where none was to be had. */
   forward(frame: Buffer): Promise<Buffer | undefined>;
+}
+
+export interface DispatchDependencies {
+  readonly logger: Logger;
+  readonly failures: HandlerFailures;
 }
 
 /** What surrounds a dispatch: without a route everything is answered here, without a gate at once. */
@@ -35,7 +41,7 @@ export interface DispatchOptions {
 /** Builds the function that answers frames from the handler table. */
 export function createDispatch(
   handlers: readonly Handler[],
-  logger: Logger,
+  { logger, failures }: DispatchDependencies,
   { toController, gate }: DispatchOptions = {},
 ): RequestHandler {
   const byKey: (Handler | undefined)[] = [];
@@ -72,11 +78,22 @@ export function createDispatch(
       return refuse(connection, `malformed request: ${messageOf(error)}`);
     }
     const { api } = handler;
-    const finish = (outcome: Outcome<unknown>): Reply => replyOf(api, header, outcome);
+    const fail = (error: unknown): Reply => failures.replyTo(api, header, request, error);
+    const finish = (outcome: Outcome<unknown>): Reply => {
+      try {
+        return replyOf(api, header, outcome);
+      } catch (error) {
+        return fail(error);
+      }
+    };
     const { traits } = handler;
     const answer = (): Reply | Promise<Reply> => {
-      const outcome = handler.handle(request, { header, connection, cancellation: cancellationOf(connection) });
-      return outcome instanceof Promise ? outcome.then(finish) : finish(outcome);
+      try {
+        const outcome = handler.handle(request, { header, connection, cancellation: cancellationOf(connection) });
+        return outcome instanceof Promise ? outcome.then(finish, fail) : finish(outcome);
+      } catch (error) {
+        return fail(error);
+      }
     };
     if (gate?.isOpen === false && traits.peerOnly !== true && traits.gatesItself !== true) {
       return gate.pass().then((serves) => (serves ? answer() : 'close'));
