@@ -314,6 +314,7 @@ class BrokerProcess implements Broker {
           quorum,
           connect: (brokerId) => this.#peers.connectTo(brokerId),
           onGone: (brokerId, brokerEpoch) => this.#suspect(controller, { brokerId, brokerEpoch }),
+          onIsolated: () => started.standDown?.('most of the other brokers do not reach it'),
         },
       ),
       answerEnveloped: (frame, connection) => this.#answerEnveloped(frame, connection),
@@ -342,13 +343,20 @@ class BrokerProcess implements Broker {
         config: () => this.#config,
         image: () => quorum.image(),
         brokerEpoch: () => this.#brokerEpoch,
-        isrChanges: { alter: (request) => gateway.request(alterPartition, request) },
+        // What stays without an answer over a dead link is sent again over another, with the same outcome.
+        isrChanges: {
+          alter: (request) => gateway.request(alterPartition, request, { timeoutMs: this.#halfSessionMs }),
+        },
         openChannel: (brokerId) => this.#peers.connectTo(brokerId),
       },
     );
     this.#stops.push(async () => replication.stop());
     this.#replication = replication;
     return replication;
+  }
+
+  get #halfSessionMs(): number {
+    return this.#static.get('broker.session.timeout.ms') / 2;
   }
 
   #createController({ quorum, brokersBeat, watch }: StartedQuorum): Controller {

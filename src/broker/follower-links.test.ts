@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Clock } from '../base/clock.ts';
 import { SluiceError } from '../base/errors.ts';
 import { SimulatedClock } from '../base/simulated-clock.ts';
 import { applyRecords, emptyImage } from '../metadata/image.ts';
@@ -26,14 +27,23 @@ const registered = (brokerId: number, brokerEpoch: number) =>
 /** What is found at a broker's address. */
 type Found = 'answers' | 'refuses' | 'is silent' | 'accepts and dies';
 
-function world() {
+function world({ inOffice = false } = {}) {
   const clock = new SimulatedClock();
+  const still = { forMs: 0 };
+  const ownClock: Clock = {
+    wallMs: () => clock.wallMs(),
+    monotonicMs: () => clock.monotonicMs() + still.forMs,
+    after: (delayMs, callback) => clock.after(delayMs, callback),
+    every: (periodMs, callback) => clock.every(periodMs, callback),
+    afterTurn: (callback) => clock.afterTurn(callback),
+  };
   const { image } = applyRecords(emptyImage('c'), [registered(1, 10), registered(2, 20), registered(3, 30)], 5, 1);
   const gone: [brokerId: number, brokerEpoch: number][] = [];
+  const isolated: number[] = [];
   const roles: RoleListener[] = [];
   const found = new Map<number, Found>();
   const quorum = {
-    active: true,
+    active: inOffice,
     isActiveController: () => quorum.active,
     image: () => image,
     onRole: (listener: RoleListener) => {
@@ -55,8 +65,15 @@ function world() {
   };
   const links = new FollowerLinks(
     { brokerId: 1, silenceMs: 9000 },
-    { clock, quorum, connect, onGone: (brokerId, brokerEpoch) => gone.push([brokerId, brokerEpoch]) },
+    {
+      clock: ownClock,
+      quorum,
+      connect,
+      onGone: (brokerId, brokerEpoch) => gone.push([brokerId, brokerEpoch]),
+      onIsolated: () => isolated.push(clock.monotonicMs()),
+    },
   );
+  quorum.active = true;
   const link = (): { connection: Connection; end(): void } => {
     const ends: (() => void)[] = [];
     const connection = { ...ownConnection(), onPeerEnd: (listener: () => void) => void ends.push(listener) };
@@ -69,7 +86,7 @@ function world() {
     }
     await new Promise(setImmediate);
   };
-  return { links, link, gone, found, quorum, roles, pass };
+  return { links, link, gone, isolated, found, quorum, roles, pass, still };
 }
 
 describe('the links of followers', () => {
@@ -135,6 +152,59 @@ describe('the links of followers', () => {
     }
     assert.deepEqual(gone[0], [3, 30]);
     assert.ok(gone.every(([brokerId]) => brokerId === 3));
+  });
+
+  it('that neither ask nor answer fence a broker long before the end of a session', async () => {
+    const { links, link, gone, found, roles, pass, isolated } = world();
+    for (const listener of roles) listener(true);
+    const [two, three] = [link(), link()];
+    links.seen(3, three.connection);
+    await pass(100);
+    found.set(3, 'is silent');
+    for (let second = 0; second < 3; second++) {
+      links.seen(2, two.connection);
+      await pass(1000);
+      assert.deepEqual(gone, [], `after ${second + 1} s`);
+    }
+    links.seen(2, two.connection);
+    await pass(1000);
+    assert.deepEqual(gone[0], [3, 30]);
+    assert.deepEqual(isolated, []);
+  });
+
+  it('are watched by a node that took office before anybody could listen, too', async () => {
+    const { links, link, gone, found, pass } = world({ inOffice: true });
+    found.set(3, 'is silent');
+    const two = link();
+    for (let second = 0; second < 6; second++) {
+      links.seen(2, two.connection);
+      await pass(1000);
+    }
+    assert.deepEqual(gone[0], [3, 30]);
+  });
+
+  it('that are silent for the most part fence nobody: it is the controller that is cut off', async () => {
+    const { gone, found, roles, pass, isolated } = world();
+    for (const listener of roles) listener(true);
+    await pass(100);
+    found.set(2, 'is silent');
+    found.set(3, 'is silent');
+    await pass(4000);
+    assert.deepEqual(gone, []);
+    assert.ok(isolated.length > 0);
+  });
+
+  it('that were not heard while the controller stood still fence nobody', async () => {
+    const { links, link, gone, isolated, found, roles, pass, still } = world();
+    for (const listener of roles) listener(true);
+    links.seen(2, link().connection);
+    links.seen(3, link().connection);
+    await pass(100);
+    found.set(3, 'is silent');
+    still.forMs = 8000;
+    await pass(2500);
+    assert.deepEqual(gone, []);
+    assert.deepEqual(isolated, []);
   });
 
   it('of a new controller find the brokers that died with the one before', async () => {

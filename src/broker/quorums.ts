@@ -94,6 +94,8 @@ export interface StartedQuorum {
   /** Whether brokers tell by heartbeats that they live. Where not, `watch` tells. */
   readonly brokersBeat: boolean;
   readonly watch?: BrokerWatch;
+  /** This node hears too few of the others to be their controller; left out where nobody else can be. */
+  standDown?(why: string): void;
   /** How this broker becomes known in it. */
   registrar(services: { readonly controller: Controller; readonly gateway: ControllerGateway }): Registrar;
 }
@@ -139,7 +141,8 @@ async function startZooKeeper(
     onEpoch: (listener) => quorum.onBrokerEpoch(listener),
     needsHeartbeats: false,
   };
-  return { quorum, brokersBeat: false, watch: quorum, registrar: () => registrar };
+  const standDown = (why: string): void => quorum.standDown(why);
+  return { quorum, brokersBeat: false, watch: quorum, standDown, registrar: () => registrar };
 }
 
 /** As Kafka formats new clusters: a replica that lost what it had acknowledged does not lead while others have it. */

@@ -156,3 +156,28 @@ test('a body that cannot be encoded fails alone', async () => {
   assert.equal((await ask(channel)).errorCode, 0);
   await channel.close();
 });
+
+test('a request is over when nothing comes for its silence, and goes on while its answer is coming', async () => {
+  const clock = new ManualClock();
+  const answer = encodeResponseFrame(apiVersions, 2, 0, { errorCode: 0, apiKeys: [], throttleTimeMs: 7 });
+  const bytes = Buffer.concat(answer.map((part) => part as Buffer));
+  let socket: Socket | undefined;
+  const port = await peer((from) => {
+    socket = from;
+  });
+  const channel = await open(port, {}, clock);
+  const request = channel.request(apiVersions, 2, WHO, { timeoutMs: 60_000, silenceMs: 1000 });
+  await eventually('the request is there', () => socket !== undefined);
+  for (let sent = 0; sent < bytes.length - 1; sent++) {
+    clock.advance(900);
+    socket!.write(bytes.subarray(sent, sent + 1));
+    await aWhile(5);
+  }
+  socket!.write(bytes.subarray(-1));
+  assert.equal((await request).throttleTimeMs, 7);
+  const silent = channel.request(apiVersions, 2, WHO, { timeoutMs: 60_000, silenceMs: 1000 });
+  await aWhile(5);
+  clock.advance(1001);
+  await assert.rejects(silent, { code: 'REQUEST_TIMED_OUT' });
+  assert.equal(channel.open, false);
+});

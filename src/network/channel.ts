@@ -42,12 +42,13 @@ export interface Channel {
   /**
    * Sends a request and resolves to the body of its response. Rejects with a SluiceError: REQUEST_TIMED_OUT,
    * BROKER_DISCONNECTED, MALFORMED_RESPONSE or CHANNEL_CLOSED; except for the last the broker may have acted on it.
+   * With `silenceMs` it has timed out, too, once nothing at all came over the connection for that long.
    */
   request<Req extends Fields, Res extends Fields>(
     api: Api<Req, Res>,
     version: number,
     body: EncodableFields<Req>,
-    options?: { readonly timeoutMs?: number },
+    options?: { readonly timeoutMs?: number; readonly silenceMs?: number },
   ): Promise<DecodedFields<Res>>;
   /** Sends a request that gets no response (Produce with acks=0). Throws CHANNEL_CLOSED. */
   send<Req extends Fields, Res extends Fields>(api: Api<Req, Res>, version: number, body: EncodableFields<Req>): void;
@@ -78,6 +79,7 @@ interface PendingRequest {
   readonly apiName: string;
   readonly sentMs: number;
   readonly timeoutMs: number;
+  readonly silenceMs: number;
   /** Decodes the frame and resolves; throws where it is malformed. */
   accept(frame: Buffer): void;
   reject(error: SluiceError): void;
@@ -101,6 +103,8 @@ class BrokerChannel implements Channel {
   readonly #whenGone: Promise<void>;
   #pending: PendingRequest[] = [];
   #nextCorrelationId = 0;
+  /** When bytes came last. */
+  #heardMs = 0;
   #gathering = false;
   /** The one armed timer, for the earliest deadline in flight. */
   #deadline: { readonly timer: Timer; readonly atMs: number } | undefined;
@@ -140,16 +144,16 @@ class BrokerChannel implements Channel {
     api: Api<Req, Res>,
     version: number,
     body: EncodableFields<Req>,
-    options: { readonly timeoutMs?: number } = {},
+    options: { readonly timeoutMs?: number; readonly silenceMs?: number } = {},
   ): Promise<DecodedFields<Res>> {
     if (!this.open) return Promise.reject(this.#refusal());
-    const timeoutMs = options.timeoutMs ?? this.#options.requestTimeoutMs;
+    const { timeoutMs = this.#options.requestTimeoutMs, silenceMs = Number.POSITIVE_INFINITY } = options;
     return new Promise((resolve, reject) => {
       const correlationId = this.#write(api, version, body);
       const sentMs = this.#clock.monotonicMs();
       const accept = (frame: Buffer): void => resolve(decodeResponseFrame(api, version, frame).body);
-      this.#pending.push({ correlationId, apiName: api.name, sentMs, timeoutMs, accept, reject });
-      this.#armDeadline(sentMs + timeoutMs);
+      this.#pending.push({ correlationId, apiName: api.name, sentMs, timeoutMs, silenceMs, accept, reject });
+      this.#armDeadline(sentMs + Math.min(timeoutMs, silenceMs));
     });
   }
 
@@ -226,6 +230,7 @@ class BrokerChannel implements Channel {
 
   #onData(chunk: Buffer): void {
     if (this.#state !== 'open') return;
+    this.#heardMs = this.#clock.monotonicMs();
     this.#reader.push(chunk);
     try {
       for (let frame = this.#reader.next(); frame !== undefined; frame = this.#reader.next()) {
@@ -283,10 +288,10 @@ class BrokerChannel implements Channel {
     this.#deadline = undefined;
     const nowMs = this.#clock.monotonicMs();
     let nextMs = Number.POSITIVE_INFINITY;
-    for (const request of this.#pending) {
-      const atMs = request.sentMs + request.timeoutMs;
+    for (const { apiName, sentMs, timeoutMs, silenceMs } of this.#pending) {
+      const atMs = Math.min(sentMs + timeoutMs, Math.max(sentMs, this.#heardMs) + silenceMs);
       if (atMs <= nowMs) {
-        const what = `did not answer ${request.apiName} within ${request.timeoutMs} ms`;
+        const what = `did not answer ${apiName} within ${Math.min(timeoutMs, silenceMs)} ms`;
         this.#fail(this.#error('REQUEST_TIMED_OUT', what, true));
         return;
       }

@@ -167,5 +167,6 @@ function fetcherSettings(config: BrokerConfig): FetcherSettings {
     partitionMaxBytes: config.get('replica.fetch.max.bytes'),
     backoffMs: config.get('replica.fetch.backoff.ms'),
     requestTimeoutMs: config.get('replica.socket.timeout.ms'),
+    silenceMs: config.get('replica.fetch.wait.max.ms') + config.get('broker.session.timeout.ms') / 2,
   };
 }

@@ -14,6 +14,7 @@ import { emptyImage, type MetadataImage } from '../image.ts';
 import type { MetadataListener, MetadataQuorum } from '../quorum.ts';
 import { RecordStream } from '../stream/record-stream.ts';
 import { StreamFollower } from '../stream/stream-follower.ts';
+import { subscribeTo } from './subscriptions.ts';
 
 export interface FollowedQuorumOptions {
   readonly brokerId: BrokerId;
@@ -130,10 +131,7 @@ export class FollowedQuorum implements MetadataQuorum {
   }
 
   subscribe(listener: MetadataListener): () => void {
-    this.#listeners.add(listener);
-    return () => {
-      this.#listeners.delete(listener);
-    };
+    return subscribeTo(this.#listeners, listener);
   }
 
   async close(): Promise<void> {

@@ -30,6 +30,7 @@ import {
   type SnapshotId,
   snapshotFileName,
 } from './snapshot-file.ts';
+import { subscribeTo } from './subscriptions.ts';
 
 export interface LocalQuorumOptions {
   /** Kafka's metadata.log.dir; the log lies in `__cluster_metadata-0` inside. */
@@ -223,10 +224,7 @@ export class LocalQuorum implements MetadataQuorum {
   }
 
   subscribe(listener: MetadataListener): () => void {
-    this.#listeners.add(listener);
-    return () => {
-      this.#listeners.delete(listener);
-    };
+    return subscribeTo(this.#listeners, listener);
   }
 
   append(records: readonly MetadataRecord[]): Promise<Offset> {

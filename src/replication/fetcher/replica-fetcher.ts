@@ -23,6 +23,8 @@ export interface FetcherSettings extends FollowerFetchLimits {
   readonly backoffMs: number;
   /** replica.socket.timeout.ms */
   readonly requestTimeoutMs: number;
+  /** A leader of which nothing at all is heard for so long is looked for anew. */
+  readonly silenceMs: number;
 }
 
 export interface FetcherDependencies {
@@ -169,12 +171,12 @@ export class ReplicaFetcher {
       if (!followed.isCurrent || partition.log.failure !== undefined) continue;
       if (followed.isReady(nowMs)) wanted.add(followed);
     }
-    const { requestTimeoutMs, ...limits } = this.#dependencies.settings();
+    const { requestTimeoutMs: timeoutMs, silenceMs, ...limits } = this.#dependencies.settings();
     // The first answer opens the session, without which nothing could be added while the leader lets us wait.
     const maxWaitMs = this.#mayWait ? limits.maxWaitMs : 0;
     const next = this.#session.next(wanted, { ...limits, maxWaitMs });
     if (next === undefined) return false;
-    const answer = channel.request(fetch, FETCH_VERSION, next.body, { timeoutMs: requestTimeoutMs });
+    const answer = channel.request(fetch, FETCH_VERSION, next.body, { timeoutMs, silenceMs });
     // Whoever awaits it hears of a failure, unless another did before.
     answer.catch(() => undefined);
     this.#inFlight.push({ number: next.number, answer });

@@ -93,6 +93,22 @@ export async function takeOffice(zooKeeper: ZooKeeper, candidate: Candidate): Pr
   }
 }
 
+/** Gives up what `holder` holds, unless somebody else took it meanwhile. */
+export async function leaveOffice(zooKeeper: ZooKeeper, holder: Holder): Promise<void> {
+  const { version } = await readEpoch(zooKeeper);
+  const there = await zooKeeper.exists(CONTROLLER);
+  if (there?.czxid !== holder.czxid) return;
+  try {
+    // Any other who took the office since has raised the epoch.
+    await zooKeeper.multi([
+      { kind: 'check', path: CONTROLLER_EPOCH, version },
+      { kind: 'delete', path: CONTROLLER },
+    ]);
+  } catch (error) {
+    if (!failedWith(error, 'BAD_VERSION', 'NO_NODE')) throw error;
+  }
+}
+
 /** What precedes the operations of a write. */
 const CONDITIONS = 2;
 

@@ -6,6 +6,7 @@ import type { Clock } from '../../../base/clock.ts';
 import { SluiceError } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/logger.ts';
 import type { BrokerRegistration } from '../../broker-registration.ts';
+import { subscribeTo } from '../subscriptions.ts';
 import { failedWith } from './client/errors.ts';
 import type { SessionId, Watcher, ZooKeeper } from './client/zookeeper.ts';
 import { brokerIdPath, readRegistration, registrationData } from './store/znodes.ts';
@@ -65,10 +66,7 @@ export class OwnRegistration {
   }
 
   onEpoch(listener: (brokerEpoch: number) => void): () => void {
-    this.#listeners.add(listener);
-    return () => {
-      this.#listeners.delete(listener);
-    };
+    return subscribeTo(this.#listeners, listener);
   }
 
   #tellOfWait(wanted: Wanted): void {
