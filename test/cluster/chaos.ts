@@ -62,7 +62,8 @@ function log(text: string): void {
 async function run(options: ChaosOptions): Promise<boolean> {
   log(`chaos: --seed ${options.seed} --minutes ${options.minutes} --system ${options.system}`);
   if (!insideSandbox()) log('no private namespaces here: links are not cut, disks not filled');
-  const cluster = await startCluster({ system: options.system, brokers: options.brokers, diskBytes: DISK_BYTES });
+  const { system, brokers } = options;
+  const cluster = await startCluster({ system, brokers, diskBytes: DISK_BYTES, faultyMachines: true });
   let sound = false;
   try {
     await cluster.createTopic({ name: TOPIC, partitions: PARTITIONS, replicationFactor: 3 });

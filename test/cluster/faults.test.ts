@@ -53,7 +53,7 @@ test('a cluster under faults loses nothing, repeats nothing, and goes on', async
   const system = systemUnderTest();
   context.diagnostic(`${system}, SLUICE_CLUSTER_SEED=${SEED}`);
   const directory = mkdtempSync(join(tmpdir(), 'cluster-history-'));
-  const cluster = await startCluster({ system, diskBytes: DISK_BYTES });
+  const cluster = await startCluster({ system, diskBytes: DISK_BYTES, faultyMachines: true });
   context.after(() => cluster.close());
   await cluster.createTopic({ name: TOPIC, partitions: PARTITIONS, replicationFactor: 3 });
   const file = join(directory, 'history.jsonl');

@@ -3,11 +3,18 @@ import type { Random } from '../../../src/base/random.ts';
 import type { Cluster } from '../harness/cluster.ts';
 import { ENSEMBLE_FAULTS } from './ensemble-faults.ts';
 import type { FaultKind } from './fault.ts';
+import { MACHINE_FAULTS } from './machine-faults.ts';
 import { NETWORK_FAULTS } from './network-faults.ts';
 import { PROCESS_FAULTS } from './process-faults.ts';
 import { STORAGE_FAULTS } from './storage-faults.ts';
 
-const ALL: readonly FaultKind[] = [...PROCESS_FAULTS, ...NETWORK_FAULTS, ...STORAGE_FAULTS, ...ENSEMBLE_FAULTS];
+const ALL: readonly FaultKind[] = [
+  ...PROCESS_FAULTS,
+  ...NETWORK_FAULTS,
+  ...STORAGE_FAULTS,
+  ...MACHINE_FAULTS,
+  ...ENSEMBLE_FAULTS,
+];
 
 /** `only`: those whose names contain one of these. */
 export function possibleFaults(cluster: Cluster, only: readonly string[] = []): FaultKind[] {

@@ -78,6 +78,55 @@ async function idThatIs(part: Part, world: FaultWorld): Promise<number | undefin
   return partition?.replicas.find((replica) => replica !== partition.leader && !afflicted.has(replica));
 }
 
+export interface FaultOfOne {
+  readonly name: string;
+  readonly weight: number;
+  /** Whom it happens to: each time to somebody else of these. */
+  readonly parts: readonly Part[];
+  /** Left out, everywhere. */
+  readonly tolerable?: (cluster: Cluster) => boolean;
+  readonly possible?: (cluster: Cluster) => boolean;
+  /** It takes a copy away: two are promised to suffice, one is not. */
+  readonly needsWhole?: boolean;
+  harm(victim: Broker, world: FaultWorld): Harm | Promise<Harm>;
+}
+
+interface Harm {
+  /** For the history, besides whom. */
+  readonly what?: Readonly<Record<string, unknown>>;
+  heal(): void | Promise<void>;
+}
+
+/** What happens to one broker, which suffers nothing else meanwhile. */
+export function faultOfOne(shape: FaultOfOne): FaultKind {
+  const { name, weight, parts, tolerable = everywhere, possible = everywhere, needsWhole = false, harm } = shape;
+  return {
+    name,
+    weight,
+    tolerable,
+    possible,
+    inject: async (world) => {
+      if (needsWhole && !(await isWhole(world))) return undefined;
+      const victim = await brokerThatIs(pick(world.random, parts)!, world);
+      if (victim === undefined) return undefined;
+      const recovered = afflict(world, victim);
+      const { what, heal } = await harm(victim, world);
+      return {
+        what: { broker: victim.id, ...what },
+        heal: async () => {
+          await heal();
+          recovered();
+        },
+      };
+    },
+  };
+}
+
+/** A broker that may have ended is there again. */
+export async function startAgain({ cluster }: FaultWorld, broker: Broker): Promise<void> {
+  if (!broker.running) await cluster.startBroker(broker);
+}
+
 /** Whether nothing at all is wrong: some faults may only meet a cluster that has all its copies. */
 export async function isWhole({ cluster, topic, afflicted }: FaultWorld): Promise<boolean> {
   if (afflicted.size > 0) return false;

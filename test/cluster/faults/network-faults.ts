@@ -2,23 +2,9 @@
 import type { Broker } from '../harness/broker.ts';
 import type { Cluster } from '../harness/cluster.ts';
 import type { Host, Link } from '../harness/network.ts';
-import {
-  afflict,
-  brokerThatIs,
-  everywhere,
-  type FaultKind,
-  type FaultWorld,
-  type Injected,
-  nowhere,
-  pick,
-} from './fault.ts';
+import { everywhere, type FaultKind, faultOfOne, nowhere, pick } from './fault.ts';
 
 const cuttable = ({ network }: Cluster): boolean => network.cuttable;
-/**
- * ZooKeeper calls a leader alive that hears ZooKeeper, whoever else it does not hear: without a way to the controller it
- * keeps its partitions, and cannot take out of the in-sync set who does not follow.
- */
-const withoutEnsemble = ({ system }: Cluster): boolean => system.ensemble === undefined;
 const withEnsemble = (cluster: Cluster): boolean => cuttable(cluster) && cluster.ensembleHosts.length > 0;
 
 type Others = (cluster: Cluster, broker: Broker) => readonly Host[];
@@ -40,15 +26,12 @@ function links(host: Host, others: readonly Host[], directions: Directions): Lin
   return directions === 'both' ? [...out, ...back] : directions === 'out' ? out : back;
 }
 
-async function cutOff(world: FaultWorld, victim: Broker, cut: readonly Link[]): Promise<Injected> {
-  const { network } = world.cluster;
-  const recovered = afflict(world, victim);
-  for (const link of cut) await network.cut(link);
+/** Returns what mends the links again. */
+async function cut({ network }: Cluster, severed: readonly Link[]): Promise<{ heal(): Promise<void> }> {
+  for (const link of severed) await network.cut(link);
   return {
-    what: { broker: victim.id },
     heal: async () => {
-      for (const link of cut) await network.mendOne(link);
-      recovered();
+      for (const link of severed) await network.mendOne(link);
     },
   };
 }
@@ -62,53 +45,39 @@ interface PartitionShape {
 }
 
 function partition({ name, weight, others, directions, possible = cuttable }: PartitionShape): FaultKind {
-  return {
+  return faultOfOne({
     name,
     weight,
-    tolerable: others === clients ? nowhere : others === peers ? withoutEnsemble : everywhere,
+    parts: ['leader', 'controller', 'any'],
+    // Who leads for clients that do not reach it leads on.
+    tolerable: others === clients ? nowhere : everywhere,
     possible,
-    inject: async (world) => {
-      const part = pick(world.random, ['leader', 'controller', 'any'] as const)!;
-      const victim = await brokerThatIs(part, world);
-      return victim && cutOff(world, victim, links(victim.place.host, others(world.cluster, victim), directions));
-    },
-  };
+    harm: (victim, { cluster }) => cut(cluster, links(victim.place.host, others(cluster, victim), directions)),
+  });
 }
 
 /** Two brokers that do not hear each other, while both hear everyone else. */
-const twoApart: FaultKind = {
+const twoApart = faultOfOne({
   name: 'two brokers apart',
   weight: 2,
-  tolerable: withoutEnsemble,
+  parts: ['leader'],
   possible: cuttable,
-  inject: async (world) => {
-    const victim = await brokerThatIs('leader', world);
-    if (victim === undefined) return undefined;
-    const other = pick(world.random, peers(world.cluster, victim))!;
-    return cutOff(world, victim, links(victim.place.host, [other], 'both'));
+  harm: async (victim, { cluster, random }) => {
+    const other = pick(random, peers(cluster, victim))!;
+    return { what: { from: other.name }, ...(await cut(cluster, links(victim.place.host, [other], 'both'))) };
   },
-};
+});
 
-const slowLink: FaultKind = {
+const slowLink = faultOfOne({
   name: 'slow link',
   weight: 2,
-  tolerable: everywhere,
+  parts: ['leader', 'follower'],
   possible: cuttable,
-  inject: async (world) => {
-    const { network } = world.cluster;
-    const victim = await brokerThatIs(pick(world.random, ['leader', 'follower'] as const)!, world);
-    if (victim === undefined) return undefined;
-    const recovered = afflict(world, victim);
-    const means = await network.slow(victim.place.host);
-    return {
-      what: { broker: victim.id, means },
-      heal: async () => {
-        await network.unslow(victim.place.host);
-        recovered();
-      },
-    };
+  harm: async ({ place: { host } }, { cluster: { network } }) => {
+    const means = await network.slow(host);
+    return { what: { means }, heal: () => network.unslow(host) };
   },
-};
+});
 
 export const NETWORK_FAULTS: readonly FaultKind[] = [
   partition({ name: 'cut off from everyone', weight: 3, others: everyone, directions: 'both' }),

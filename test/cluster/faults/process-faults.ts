@@ -2,22 +2,19 @@
 import type { Broker } from '../harness/broker.ts';
 import {
   afflict,
-  brokerThatIs,
   everywhere,
   type FaultKind,
   type FaultWorld,
+  faultOfOne,
   type Injected,
   nowhere,
   type Part,
   pause,
   soundBrokers,
+  startAgain,
 } from './fault.ts';
 
 const LONGEST_STAGGER_MS = 3000;
-
-async function startAgain({ cluster }: FaultWorld, broker: Broker): Promise<void> {
-  if (!broker.running) await cluster.startBroker(broker);
-}
 
 async function killed(world: FaultWorld, victims: readonly Broker[]): Promise<Injected> {
   const recoveries = victims.map((victim) => afflict(world, victim));
@@ -35,16 +32,15 @@ async function killed(world: FaultWorld, victims: readonly Broker[]): Promise<In
 }
 
 function kill(part: Part, weight: number): FaultKind {
-  return {
+  return faultOfOne({
     name: `kill -9 ${part}`,
     weight,
-    tolerable: everywhere,
-    possible: everywhere,
-    inject: async (world) => {
-      const victim = await brokerThatIs(part, world);
-      return victim && killed(world, [victim]);
+    parts: [part],
+    harm: async (victim, world) => {
+      await victim.kill();
+      return { heal: () => startAgain(world, victim) };
     },
-  };
+  });
 }
 
 const killAll: FaultKind = {
@@ -73,49 +69,33 @@ const killTwo: FaultKind = {
 };
 
 function terminate(part: Part, weight: number): FaultKind {
-  return {
+  return faultOfOne({
     name: `SIGTERM ${part}`,
     weight,
-    tolerable: everywhere,
-    possible: everywhere,
-    inject: async (world) => {
-      const victim = await brokerThatIs(part, world);
-      if (victim === undefined) return undefined;
-      const recovered = afflict(world, victim);
+    parts: [part],
+    harm: (victim, world) => {
       // It may wait for others that are about to be healed.
       const stopping = victim.stop();
       return {
-        what: { broker: victim.id },
         heal: async () => {
           await stopping;
           await startAgain(world, victim);
-          recovered();
         },
       };
     },
-  };
+  });
 }
 
 function hold(part: Part, weight: number): FaultKind {
-  return {
+  return faultOfOne({
     name: `SIGSTOP ${part}`,
     weight,
-    tolerable: everywhere,
-    possible: everywhere,
-    inject: async (world) => {
-      const victim = await brokerThatIs(part, world);
-      if (victim === undefined) return undefined;
-      const recovered = afflict(world, victim);
+    parts: [part],
+    harm: (victim) => {
       victim.hold();
-      return {
-        what: { broker: victim.id },
-        heal: async () => {
-          victim.resume();
-          recovered();
-        },
-      };
+      return { heal: () => victim.resume() };
     },
-  };
+  });
 }
 
 export const PROCESS_FAULTS: readonly FaultKind[] = [

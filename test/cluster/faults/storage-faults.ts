@@ -6,57 +6,42 @@ import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } fr
 import { join } from 'node:path';
 import type { Random } from '../../../src/base/random.ts';
 import type { Broker } from '../harness/broker.ts';
-import { afflict, brokerThatIs, everywhere, type FaultKind, isWhole } from './fault.ts';
+import { type FaultKind, faultOfOne, startAgain } from './fault.ts';
 
 const LONGEST_TORN_TAIL_BYTES = 400;
 
-const diskFull: FaultKind = {
+const diskFull = faultOfOne({
   name: 'disk full',
   weight: 2,
-  tolerable: everywhere,
+  parts: ['leader'],
   possible: ({ brokers }) => brokers.every(({ place }) => place.disk !== undefined),
-  inject: async (world) => {
-    const victim = await brokerThatIs('leader', world);
-    if (victim === undefined) return undefined;
-    const recovered = afflict(world, victim);
+  harm: (victim, world) => {
     // Its only disk gone, a broker may end.
     victim.mayEnd = true;
     victim.place.disk!.fill();
     return {
-      what: { broker: victim.id },
       heal: async () => {
         victim.place.disk!.free();
         await victim.stop();
         victim.mayEnd = false;
-        await world.cluster.startBroker(victim);
-        recovered();
+        await startAgain(world, victim);
       },
     };
   },
-};
+});
 
-function damage(name: string, weight: number, harm: (broker: Broker, random: Random) => string): FaultKind {
-  return {
+function damage(name: string, weight: number, spoil: (broker: Broker, random: Random) => string): FaultKind {
+  return faultOfOne({
     name,
     weight,
-    tolerable: everywhere,
-    possible: everywhere,
-    inject: async (world) => {
-      if (!(await isWhole(world))) return undefined;
-      const victim = await brokerThatIs('leader', world);
-      if (victim === undefined) return undefined;
-      const recovered = afflict(world, victim);
+    parts: ['leader'],
+    needsWhole: true,
+    harm: async (victim, world) => {
       await victim.kill();
-      const how = harm(victim, world.random);
-      return {
-        what: { broker: victim.id, how },
-        heal: async () => {
-          await world.cluster.startBroker(victim);
-          recovered();
-        },
-      };
+      const how = spoil(victim, world.random);
+      return { what: { how }, heal: () => startAgain(world, victim) };
     },
-  };
+  });
 }
 
 /** The active segment of every partition of topics. */

@@ -4,6 +4,7 @@ import { existsSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs
 import { join } from 'node:path';
 import { endChild, endWithThisProcess } from '../../compat/harness/program.ts';
 import { Wire } from '../../support/wire.ts';
+import type { FaultyMachine } from './faulty-machine.ts';
 import type { Host } from './network.ts';
 import type { SmallDisk } from './small-disk.ts';
 
@@ -20,6 +21,7 @@ export interface BrokerPlace {
   readonly home: string;
   readonly dataDirectory: string;
   readonly disk: SmallDisk | undefined;
+  readonly machine: FaultyMachine | undefined;
 }
 
 /** What a broker says before it is ready may be long ago: only its last words are told. */
@@ -58,7 +60,9 @@ export class Broker {
 
   start(): void {
     if (this.running) return;
-    const [command, ...parameters] = [...this.place.host.prefix, this.#command.command, ...this.#command.parameters];
+    const { host, machine } = this.place;
+    const own = [this.#command.command, ...this.#command.parameters];
+    const [command, ...parameters] = [...host.prefix, ...(machine?.prefix ?? []), ...own];
     const output = openSync(this.#outputFile, 'a');
     const child = spawn(command!, parameters, { stdio: ['ignore', output, output], cwd: this.place.home });
     endWithThisProcess(child);

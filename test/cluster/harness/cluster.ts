@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Broker, type BrokerPlace } from './broker.ts';
 import { type ClusterView, coordinatorOf, createTopic, type NewTopic, viewOf } from './cluster-view.ts';
+import { buildFaultyMachine, faultyMachine } from './faulty-machine.ts';
 import { startKafkaSystem } from './kafka-system.ts';
 import { createNetwork, type Host, type Network } from './network.ts';
 import { startLocalSluiceSystem, startSluiceSystem } from './sluice-system.ts';
@@ -27,6 +28,8 @@ export interface ClusterOptions {
   readonly brokers?: number;
   /** Data directories are on disks of this size, where the machine permits. */
   readonly diskBytes?: number;
+  /** Disks and clocks can be broken, where there is a compiler. */
+  readonly faultyMachines?: boolean;
   readonly settings?: Readonly<Record<string, string>>;
   /** Default 'tests'. */
   readonly flags?: ClusterPlan['flags'];
@@ -37,13 +40,16 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const removeHome = (): void => rmSync(home, { recursive: true, force: true, maxRetries: 3 });
   process.once('exit', removeHome);
   const network = await createNetwork();
+  const library = options.faultyMachines === true ? await buildFaultyMachine(home) : undefined;
   const places: BrokerPlace[] = [];
   for (let id = 1; id <= (options.brokers ?? 3); id++) {
     const directory = join(home, `broker-${id}`);
     const dataDirectory = join(directory, 'data');
     mkdirSync(dataDirectory, { recursive: true });
     const disk = options.diskBytes === undefined ? undefined : mountSmallDisk(dataDirectory, options.diskBytes);
-    places.push({ id, host: await network.addHost(`b${id}`), port: PORT, home: directory, dataDirectory, disk });
+    const machine = library === undefined ? undefined : faultyMachine(library, { home: directory, dataDirectory });
+    const host = await network.addHost(`b${id}`);
+    places.push({ id, host, port: PORT, home: directory, dataDirectory, disk, machine });
   }
   const { settings = {}, flags = 'tests' } = options;
   const system = await SYSTEMS[options.system]({ network, home, places, settings, flags });
