@@ -120,19 +120,36 @@ export class Controller {
 
   /** Creates topics; the answer tells ids, counts and configs of each, or why it was not created. */
   createTopics(request: CreateTopicsRequest): Promise<CreateTopicsResponse> {
-    const policies = { config: this.#config(), random: this.#random };
+    const lostTopics = this.#quorum.lostTopics?.reasons;
+    const policies = { config: this.#config(), random: this.#random, lostTopics };
     return this.#answer(
       (image) => createTopics(image, request, policies),
       (refusal) => createTopicsRefused(request, refusal),
     );
   }
 
-  deleteTopics(request: DeleteTopicsRequest): Promise<DeleteTopicsResponse> {
+  async deleteTopics(request: DeleteTopicsRequest): Promise<DeleteTopicsResponse> {
     const options = { enabled: this.#config().get('delete.topic.enable') };
-    return this.#answer(
+    const answer = await this.#answer<DeleteTopicsResponse>(
       (image) => deleteTopics(image, request, options),
       (refusal) => deleteTopicsRefused(request, refusal),
     );
+    return { ...answer, responses: await Promise.all(answer.responses.map((each) => this.#deleteLost(each))) };
+  }
+
+  /** A topic whose stored form makes no sense is in no image, and can be deleted all the same. */
+  async #deleteLost(response: DeleteTopicsResponse['responses'][number]): Promise<typeof response> {
+    const { name, errorCode } = response;
+    const { lostTopics } = this.#quorum;
+    if (errorCode !== ErrorCode.UNKNOWN_TOPIC_OR_PARTITION || name === null || lostTopics?.reasons.has(name) !== true) {
+      return response;
+    }
+    try {
+      await lostTopics.remove(name);
+      return { ...response, errorCode: ErrorCode.NONE, errorMessage: null };
+    } catch (error) {
+      return { ...response, ...refusalOf(error) };
+    }
   }
 
   createPartitions(request: CreatePartitionsRequest): Promise<CreatePartitionsResponse> {

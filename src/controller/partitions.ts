@@ -69,7 +69,7 @@ function increase(
     const why = `The request asks for more partitions than sluice.partitions.per.request.max, which is ${limit}.`;
     return refuse(ErrorCode.POLICY_VIOLATION, why);
   }
-  const replicationFactor = topic.partitions[0]!.replicas.length;
+  const replicationFactor = topic.partitions[0]?.replicas.length ?? config.get('default.replication.factor');
   const chosen =
     assignments?.map(({ brokerIds }) => brokerIds) ??
     placePartitions(image, { partitions: additional, replicationFactor }, random);

@@ -216,3 +216,20 @@ test('a thousand topics at once share their syncs', async () => {
     assert.ok(tookMs < 3000, `took ${tookMs} ms`);
   });
 });
+
+test('a topic whose stored form makes no sense keeps its name until it is deleted', async () => {
+  await withCluster(async (cluster) => {
+    const reasons = new Map([['ghost', 'its znode is no JSON']]);
+    const lostTopics = { reasons, remove: async (name: string) => void reasons.delete(name) };
+    Object.assign(cluster.quorum, { lostTopics });
+    const [refused] = await create(cluster, { name: 'ghost' });
+    assert.match(refused!, /TOPIC_ALREADY_EXISTS.*its znode is no JSON.*delete the topic/);
+    const topics = ['ghost', 'never-there'].map((name) => ({ name, topicId: ZERO_UUID }));
+    const { responses } = await cluster.controller.deleteTopics({ topics, topicNames: [], timeoutMs: 1000 });
+    assert.deepEqual(responses.map(({ name, errorCode }) => `${name} ${errorName(errorCode ?? 0)}`).sort(), [
+      'ghost NONE',
+      'never-there UNKNOWN_TOPIC_OR_PARTITION',
+    ]);
+    assert.deepEqual(await create(cluster, { name: 'ghost' }), ['ghost: NONE']);
+  });
+});

@@ -29,6 +29,8 @@ type DeleteResult = DeleteTopicsResponse['responses'][number];
 export interface TopicPolicies {
   readonly config: BrokerConfig;
   readonly random: Random;
+  /** Names that are taken by what nobody understands, and why. */
+  readonly lostTopics?: ReadonlyMap<string, string> | undefined;
 }
 
 /** What has been granted to earlier topics of the same request. */
@@ -85,10 +87,10 @@ function excessPartitions(request: CreateTopicsRequest, config: BrokerConfig): R
 function createTopic(
   image: MetadataImage,
   topic: NewTopic,
-  { config, random }: TopicPolicies,
+  { config, random, lostTopics }: TopicPolicies,
   granted: Granted,
 ): Decision<CreateResult> | Refusal {
-  const nameRefusal = checkName(image, topic.name, granted);
+  const nameRefusal = checkName(image, topic.name, granted) ?? checkLost(topic.name, lostTopics);
   if (nameRefusal !== undefined) return nameRefusal;
   const configs = checkNewTopicConfigs(config, topic.configs);
   if (!configs.ok) return refuse(ErrorCode[configs.error], configs.message);
@@ -144,6 +146,15 @@ function checkName(image: MetadataImage, name: string, granted: Granted): Refusa
   const other = granted.metricNames.get(shared) ?? image.topics.byMetricName.get(shared);
   if (other === undefined) return undefined;
   return refuse(ErrorCode.INVALID_TOPIC_EXCEPTION, `Topic '${name}' collides with existing topic: ${other}`);
+}
+
+function checkLost(name: string, lostTopics: TopicPolicies['lostTopics']): Refusal | undefined {
+  const why = lostTopics?.get(name);
+  if (why === undefined) return undefined;
+  return refuse(
+    ErrorCode.TOPIC_ALREADY_EXISTS,
+    `Topic '${name}' already exists, but ${why}. Set that right, or delete the topic.`,
+  );
 }
 
 /** By hand, or by counts of which -1 stands for the broker's default. */

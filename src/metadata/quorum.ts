@@ -12,6 +12,14 @@ export type MetadataListener = (delta: MetadataDelta, image: MetadataImage) => v
 
 export type RoleListener = (active: boolean) => void;
 
+/** Topics that are stored in a way that nobody understands: they are not in the image, and their names are taken. */
+export interface LostTopics {
+  /** Why, by name. */
+  readonly reasons: ReadonlyMap<string, string>;
+  /** Takes away all that is stored of one. Rejects with a SluiceError. */
+  remove(name: string): Promise<void>;
+}
+
 export interface MetadataQuorum {
   /** Reads what there is. The image is complete once this resolves, and listeners have not been called for it. */
   start(): Promise<void>;
@@ -44,5 +52,7 @@ export interface MetadataQuorum {
    * bug and stops the quorum. Returns a function that ends the subscription.
    */
   subscribe(listener: MetadataListener): () => void;
+  /** Of the active controller; undefined elsewhere, and where no topic can get lost. */
+  readonly lostTopics?: LostTopics | undefined;
   close(): Promise<void>;
 }

@@ -279,6 +279,11 @@ export class SimulatedEnsemble {
     }
   }
 
+  /** Somebody else writes, as with zkCli. */
+  writeByHand(operations: readonly Operation[]): void {
+    this.#write(operations, 0n);
+  }
+
   #write(operations: readonly Operation[], session: SessionId): Transaction {
     const transaction = this.tree.transact(operations, { session, nowMs: this.clock.wallMs() });
     this.onWrite(operations);

@@ -110,7 +110,7 @@ export class OfficeWrites {
     entry.reject(rejection(error, partly));
     if (this.#ended) return;
     this.#ended = true;
-    this.#owner.onFailure(error?.message ?? 'a write failed');
+    this.#owner.onFailure(whyInWords(error));
   }
 
   #commit(): void {
@@ -141,6 +141,14 @@ export class OfficeWrites {
       throw error;
     });
   }
+}
+
+function whyInWords(error: ZooKeeperError | undefined): string {
+  if (error === undefined) return 'a write failed';
+  if (error.outcomeUnknown) return 'ZooKeeper could not be reached: a write was not answered';
+  if (isContradiction(error)) return `somebody else has changed what this controller wrote: ${error.message}`;
+  const { reason } = error;
+  return reason === 'BAD_VERSION' || reason === 'NO_NODE' ? 'another controller has taken office' : error.message;
 }
 
 export function notController(why = 'this node is not the active controller'): SluiceError {

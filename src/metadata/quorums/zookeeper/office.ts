@@ -7,7 +7,15 @@
 import { assert } from '../../../base/assert.ts';
 import type { BrokerId, LeaderEpoch, Offset } from '../../../base/units.ts';
 import { failedWith } from './client/errors.ts';
-import type { MultiReply, Operation, SessionId, Watcher, ZooKeeper } from './client/zookeeper.ts';
+import {
+  ANY_VERSION,
+  type MultiReply,
+  type Operation,
+  type SessionId,
+  type Watcher,
+  type ZooKeeper,
+} from './client/zookeeper.ts';
+import { ZnodeVersions } from './store/znode-versions.ts';
 import {
   COMMIT,
   CONTROLLER,
@@ -16,6 +24,7 @@ import {
   commitData,
   controllerData,
   controllerEpochData,
+  readCommittedOffset,
   readController,
   readControllerEpoch,
 } from './store/znodes.ts';
@@ -55,57 +64,40 @@ export interface Candidate {
   readonly instead: Holder | undefined;
 }
 
+/** A predecessor that lives and writes may come between this often. */
+const MOST_ATTEMPTS = 3;
+
 /** Takes the office in a new epoch. Undefined where somebody else was faster. */
 export async function takeOffice(zooKeeper: ZooKeeper, candidate: Candidate): Promise<Office | undefined> {
-  const before = await readEpoch(zooKeeper);
-  const epoch = before.epoch + 1;
-  const operations: Operation[] = [
-    { kind: 'setData', path: CONTROLLER_EPOCH, data: controllerEpochData(epoch), version: before.version },
-  ];
-  if (candidate.instead !== undefined) {
-    // Any other who took the office since has raised the epoch.
-    const there = await zooKeeper.exists(CONTROLLER);
-    if (there === undefined || there.czxid !== candidate.instead.czxid) return undefined;
-    operations.push({ kind: 'delete', path: CONTROLLER });
-  }
-  operations.push(
-    {
-      kind: 'create',
-      path: CONTROLLER,
-      data: controllerData(candidate, candidate.nowMs),
-      options: { ephemeral: true },
-    },
-    { kind: 'setData', path: COMMIT, data: commitData(epoch, -1) },
-  );
-  try {
-    const { zxid, results } = await zooKeeper.multi(operations);
-    const [raised, counted] = [results[0], results.at(-1)];
-    assert(raised?.kind === 'setData' && counted?.kind === 'setData', 'results are of the kind of their operations');
-    return new Office(zooKeeper, {
-      epoch,
-      czxid: zxid,
-      epochVersion: raised.stat.version,
-      commitVersion: counted.stat.version,
-    });
-  } catch (error) {
-    if (failedWith(error, 'BAD_VERSION', 'NODE_EXISTS', 'NO_NODE')) return undefined;
-    throw error;
-  }
-}
-
-/** Gives up what `holder` holds, unless somebody else took it meanwhile. */
-export async function leaveOffice(zooKeeper: ZooKeeper, holder: Holder): Promise<void> {
-  const { version } = await readEpoch(zooKeeper);
-  const there = await zooKeeper.exists(CONTROLLER);
-  if (there?.czxid !== holder.czxid) return;
-  try {
-    // Any other who took the office since has raised the epoch.
-    await zooKeeper.multi([
-      { kind: 'check', path: CONTROLLER_EPOCH, version },
-      { kind: 'delete', path: CONTROLLER },
-    ]);
-  } catch (error) {
-    if (!failedWith(error, 'BAD_VERSION', 'NO_NODE')) throw error;
+  for (let attempt = 1; ; attempt++) {
+    const before = await readEpoch(zooKeeper);
+    const epoch = before.epoch + 1;
+    const operations: Operation[] = [
+      { kind: 'setData', path: CONTROLLER_EPOCH, data: controllerEpochData(epoch), version: before.version },
+    ];
+    if (candidate.instead !== undefined) {
+      // Any other who took the office since has raised the epoch.
+      const there = await zooKeeper.exists(CONTROLLER);
+      if (there === undefined || there.czxid !== candidate.instead.czxid) return undefined;
+      operations.push({ kind: 'delete', path: CONTROLLER });
+    }
+    const options = { ephemeral: true };
+    operations.push({ kind: 'create', path: CONTROLLER, data: controllerData(candidate, candidate.nowMs), options });
+    const { data, stat } = await zooKeeper.getData(COMMIT);
+    const isLast = attempt === MOST_ATTEMPTS;
+    const committed = isLast ? undefined : readCommittedOffset(data);
+    const kept = commitData(epoch, committed ?? -1);
+    operations.push({ kind: 'setData', path: COMMIT, data: kept, version: isLast ? ANY_VERSION : stat.version });
+    try {
+      const { zxid, results } = await zooKeeper.multi(operations);
+      const [raised, counted] = [results[0], results.at(-1)];
+      assert(raised?.kind === 'setData' && counted?.kind === 'setData', 'results are of the kind of their operations');
+      const versions = { epochVersion: raised.stat.version, commitVersion: counted.stat.version };
+      return new Office(zooKeeper, { epoch, czxid: zxid, committed, ...versions });
+    } catch (error) {
+      if (!failedWith(error, 'BAD_VERSION', 'NODE_EXISTS', 'NO_NODE')) throw error;
+      if (isLast || error.failedOperation !== operations.length - 1) return undefined;
+    }
   }
 }
 
@@ -118,14 +110,19 @@ export class Office {
   readonly epoch: LeaderEpoch;
   /** Of our /controller. */
   readonly czxid: number;
+  /** Offset of the last write that was committed before; undefined where that is not known. */
+  readonly committed: Offset | undefined;
   readonly #epochVersion: number;
   #commitVersion: number;
+  #versions = new ZnodeVersions();
+  #lastOffset: Offset = -1;
 
   constructor(
     zooKeeper: ZooKeeper,
     state: {
       readonly epoch: LeaderEpoch;
       readonly czxid: number;
+      readonly committed: Offset | undefined;
       readonly epochVersion: number;
       readonly commitVersion: number;
     },
@@ -133,17 +130,29 @@ export class Office {
     this.zooKeeper = zooKeeper;
     this.epoch = state.epoch;
     this.czxid = state.czxid;
+    this.committed = state.committed;
     this.#epochVersion = state.epochVersion;
     this.#commitVersion = state.commitVersion;
   }
 
+  /** Of the latest write that was begun. */
+  get lastOffset(): Offset {
+    return this.#lastOffset;
+  }
+
+  /** From now on writes are made on condition that nobody else has touched what was read. */
+  guardBy(versions: ZnodeVersions): void {
+    this.#versions = versions;
+  }
+
   /** One write, all or nothing, after all that were begun before. Rejects with a ZooKeeperError. */
   write(operations: readonly Operation[], offset: Offset): Promise<MultiReply> {
+    this.#lastOffset = Math.max(offset, this.#lastOffset);
     const version = this.#commitVersion++;
     return this.zooKeeper.multi([
       { kind: 'check', path: CONTROLLER_EPOCH, version: this.#epochVersion },
       { kind: 'setData', path: COMMIT, data: commitData(this.epoch, offset), version },
-      ...operations,
+      ...this.#versions.guard(operations),
     ]);
   }
 }

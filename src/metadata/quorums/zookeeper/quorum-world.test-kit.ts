@@ -5,11 +5,10 @@
 import assert from 'node:assert/strict';
 import type { Clock } from '../../../base/clock.ts';
 import { SluiceError } from '../../../base/errors.ts';
-import { silentLogger } from '../../../base/logger.ts';
+import { type Logger, silentLogger } from '../../../base/logger.ts';
 import { type Random, seededRandom } from '../../../base/random.ts';
 import { SimulatedClock } from '../../../base/simulated-clock.ts';
 import type { Channel } from '../../../network/channel.ts';
-import { apiVersions } from '../../../protocol/apis/api-versions.ts';
 import { fetch } from '../../../protocol/apis/fetch.ts';
 import { ErrorCode } from '../../../protocol/error-codes.ts';
 import type { BrokerRegistration } from '../../broker-registration.ts';
@@ -32,6 +31,8 @@ export const ROOT = '/sluice-test';
 export interface WorldOptions extends SimulatedEnsembleOptions {
   readonly seed?: number;
   readonly limits?: MultiLimits;
+  /** Of all brokers. */
+  readonly logger?: Logger;
 }
 
 export interface NodeOptions {
@@ -47,6 +48,7 @@ export class QuorumWorld {
   readonly ensemble: SimulatedEnsemble;
   readonly nodes = new Map<number, QuorumNode>();
   readonly limits: MultiLimits | undefined;
+  readonly logger: Logger;
   /** `a-b`: nothing passes between these brokers, and nobody is told. */
   readonly cutLinks = new Set<string>();
   /** Brokers whose listener refuses connections, and breaks those that it has, although they live. */
@@ -55,6 +57,7 @@ export class QuorumWorld {
   constructor(options: WorldOptions = {}) {
     this.random = seededRandom(options.seed ?? 1);
     this.limits = options.limits;
+    this.logger = options.logger ?? silentLogger;
     this.ensemble = new SimulatedEnsemble(options, this);
   }
 
@@ -139,7 +142,7 @@ export class QuorumWorld {
       { clock: this.clock, random: this.random, transport: this.ensemble.transport('outsider'), logger: silentLogger },
     );
     const newId = (): string => assert.fail('all topics have ids');
-    const { image, repairs } = await this.value(loadImage(session, { clusterId: 'any', epoch: 1, newId }));
+    const { image, repairs } = await this.value(loadImage(session, { clusterId: 'any', epoch: 1, newId, nowMs: 1 }));
     assert.deepEqual(repairs, [], 'nothing is half done');
     await this.value(session.close());
     return image;
@@ -190,7 +193,7 @@ export class QuorumNode {
       {
         clock: this.#ownClock(),
         random: seededRandom(world.random.below(2 ** 31)),
-        logger: silentLogger,
+        logger: world.logger,
         transport: world.ensemble.transport(this.client),
         connectController: ({ port }) => this.#connectTo(port),
       },
@@ -280,8 +283,7 @@ export function channelTo(
   });
   closed.catch(() => undefined);
   const request = async (api: { key: number }, _version: number, body: never): Promise<unknown> => {
-    const answer = api.key === apiVersions.key ? {} : answerOf(stream, clock, api.key === fetch.key, body);
-    const reply = await Promise.race([answer, closed]);
+    const reply = await Promise.race([answerOf(stream, clock, api.key === fetch.key, body), closed]);
     await deliver(closed);
     return reply;
   };

@@ -16,25 +16,23 @@ import type { MetadataDelta } from '../../delta.ts';
 import { featureRecords } from '../../first-records.ts';
 import { emptyImage, type MetadataImage } from '../../image.ts';
 import { imageDifference } from '../../image-difference.ts';
-import type { MetadataListener, MetadataQuorum, RoleListener } from '../../quorum.ts';
+import type { LostTopics, MetadataListener, MetadataQuorum, RoleListener } from '../../quorum.ts';
 import { METADATA_VERSION_FEATURE, type MetadataRecord } from '../../records.ts';
 import { RecordStream } from '../../stream/record-stream.ts';
 import { StreamFollower } from '../../stream/stream-follower.ts';
-import { subscribeTo } from '../subscriptions.ts';
-import { Candidacy } from './candidacy.ts';
-import { failedWith } from './client/errors.ts';
+import { type Accession, accede } from './accession.ts';
+import { type Address, addressOf } from './broker-address.ts';
 import { openSession } from './client/session.ts';
-import { CREATOR_AND_READERS, type SessionId, type SessionState, type ZooKeeper } from './client/zookeeper.ts';
+import type { SessionId, SessionState, ZooKeeper } from './client/zookeeper.ts';
 import { GrowingPause } from './growing-pause.ts';
 import { type Latch, latch } from './latch.ts';
 import { LiveBrokers } from './live-brokers.ts';
-import { type Holder, leaveOffice, type Office, readEpoch, readHolder, takeOffice } from './office.ts';
+import { type Holder, type Office, readEpoch, readHolder, takeOffice } from './office.ts';
 import { notController, OfficeWrites } from './office-writes.ts';
 import { OwnRegistration } from './own-registration.ts';
 import { agreeOnClusterId, makePersistentPaths } from './preparation.ts';
-import { loadImage } from './store/load-image.ts';
-import { DEFAULT_LIMITS, groupAtoms, type MultiLimits } from './store/plan-writes.ts';
-import { brokerIdPath, readRegistration } from './store/znodes.ts';
+import { checkCredentials, sessionOptions } from './quorum-options.ts';
+import { DEFAULT_LIMITS, type MultiLimits } from './store/plan-writes.ts';
 
 export interface ZooKeeperQuorumOptions {
   readonly brokerId: BrokerId;
@@ -54,11 +52,6 @@ export interface ZooKeeperQuorumOptions {
   readonly limits?: MultiLimits;
   /** A bug or credentials that are refused: the node should stop. */
   readonly onFailure?: (error: Error) => void;
-}
-
-export interface Address {
-  readonly host: string;
-  readonly port: number;
 }
 
 export interface ZooKeeperQuorumDependencies {
@@ -97,10 +90,10 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
   readonly #roleListeners = new Set<RoleListener>();
   readonly #watchListeners = new Set<(brokers: readonly LiveBroker[]) => void>();
   readonly #registration: OwnRegistration;
-  readonly #candidacy: Candidacy;
   readonly #pastSessions = new Set<SessionId>();
   readonly #joined: Latch<string> = latch();
   readonly #firstImage: Latch<void> = latch();
+  #lostTopics: LostTopics | undefined;
   #driver: Promise<void> | undefined;
   #session: ZooKeeper | undefined;
   #preparedIn: ZooKeeper | undefined;
@@ -132,18 +125,10 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
   };
 
   constructor(options: ZooKeeperQuorumOptions, dependencies: ZooKeeperQuorumDependencies) {
-    if (options.credentials !== undefined && !options.credentials.includes(':')) {
-      throw new SluiceError('INVALID_CONFIG', 'sluice.zookeeper.credentials: allowed: user:password');
-    }
-    if (options.setAcl === true && options.credentials === undefined) {
-      throw new SluiceError('INVALID_CONFIG', 'zookeeper.set.acl=true: nobody could change what nobody has created', {
-        remedy: 'Set sluice.zookeeper.credentials too, or leave zookeeper.set.acl off.',
-      });
-    }
+    checkCredentials(options);
     this.#options = options;
     this.#dependencies = dependencies;
     this.#registration = new OwnRegistration(dependencies);
-    this.#candidacy = new Candidacy(options, dependencies);
     this.stream = new RecordStream({}, dependencies);
     for (const { promise } of [this.#joined, this.#firstImage]) promise.catch(() => undefined);
   }
@@ -191,6 +176,10 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
 
   image(): MetadataImage {
     return this.#image;
+  }
+
+  get lostTopics(): LostTopics | undefined {
+    return this.#writes === undefined ? undefined : this.#lostTopics;
   }
 
   isActiveController(): boolean {
@@ -278,18 +267,7 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
   }
 
   #openSession(): ZooKeeper {
-    const { connect, sessionTimeoutMs, connectionTimeoutMs, maxInFlight, setAcl, credentials } = this.#options;
-    const session = openSession(
-      {
-        connect,
-        sessionTimeoutMs,
-        connectionTimeoutMs,
-        maxInFlight,
-        ...(credentials === undefined ? {} : { auth: { scheme: 'digest', secret: credentials } }),
-        ...(setAcl === true ? { acl: CREATOR_AND_READERS } : {}),
-      },
-      this.#dependencies,
-    );
+    const session = openSession(sessionOptions(this.#options), this.#dependencies);
     session.onState((state) => this.#onSessionState(session, state));
     this.#session = session;
     return session;
@@ -385,11 +363,7 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
     }
     if (this.#writes !== undefined) this.#resign('another controller is in office');
     if (!this.#loadPause.isOver(this.#dependencies.clock.monotonicMs())) return false;
-    if (holder === undefined || this.#isOwn(session, holder)) {
-      if (holder !== undefined && this.#candidacy.standsBack) await leaveOffice(session, holder);
-      else if (await this.#candidacy.mayStand(session)) return this.#begin(session, holder);
-      return false;
-    }
+    if (holder === undefined || this.#isOwn(session, holder)) return this.#begin(session, holder);
     if (this.#suspectedCzxid === holder.czxid) {
       this.#dependencies.logger.warn('the controller is gone before ZooKeeper knows; taking its place', {
         controllerId: holder.brokerId,
@@ -409,41 +383,30 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
 
   /** Takes the office, loads what the znodes hold, finishes what was begun, and opens. */
   async #begin(session: ZooKeeper, instead: Holder | undefined): Promise<boolean> {
-    const { clock, logger, random } = this.#dependencies;
+    const { clock } = this.#dependencies;
     const { brokerId, limits = DEFAULT_LIMITS } = this.#options;
     this.#suspectedCzxid = undefined;
     const candidate = { brokerId, identity: this.#identity };
     const office = await takeOffice(session, { ...candidate, instead, nowMs: clock.wallMs() });
     if (office === undefined) return false;
     this.#office = office;
-    const { clusterId } = this.#image;
-    const newId = (): string => newUuid(random);
-    const { image, repairs } = await this.#loadingOnce(loadImage(session, { clusterId, epoch: office.epoch, newId }));
-    // At least one write, so that a controller that lost its office meanwhile does not open.
-    const groups = groupAtoms(repairs, limits);
-    await Promise.all(groups.map((operations) => office.write(operations, image.offset)));
-    if (repairs.length > 0) logger.info('finished what an earlier controller began', { writes: repairs.length });
+    const accession = await accede(
+      office,
+      {
+        followed: this.#image,
+        limits,
+        pause: this.#loadPause,
+        onMended: () => this.#resign('a znode has changed that could not be understood'),
+      },
+      this.#dependencies,
+    );
     await this.#stopFollowing();
     if (this.#closing || session.state !== 'connected') return false;
-    await this.#open(office, image);
+    await this.#open(office, accession);
     return true;
   }
 
-  /** Znodes that make no sense make none to the next candidate either: no two attempts in a row without a pause. */
-  async #loadingOnce<T>(loading: Promise<T>): Promise<T> {
-    const { clock, logger } = this.#dependencies;
-    try {
-      return await loading;
-    } catch (error) {
-      if (error instanceof SluiceError && !error.retriable) {
-        logger.error('no controller can take office until this is mended in ZooKeeper', { reason: error.message });
-        this.#loadPause.start(clock.monotonicMs());
-      }
-      throw error;
-    }
-  }
-
-  async #open(office: Office, image: MetadataImage): Promise<void> {
+  async #open(office: Office, { image, lostTopics }: Accession): Promise<void> {
     const { logger } = this.#dependencies;
     const { limits = DEFAULT_LIMITS } = this.#options;
     const before = this.#image;
@@ -456,6 +419,7 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
       onFailure: (why) => this.#resign(why),
     });
     this.#writes = writes;
+    this.#lostTopics = lostTopics;
     this.stream.open(image, office.epoch);
     this.#tell(image, imageDifference(before, image));
     logger.info('this node is the active controller', { epoch: office.epoch, topics: image.topics.byId.size });
@@ -489,13 +453,6 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
     this.#wake();
   }
 
-  /** Gives the office to somebody whom more of the others hear, if there is anybody. */
-  standDown(why: string): void {
-    if (this.#writes === undefined) return;
-    this.#candidacy.standBack();
-    this.#resign(why);
-  }
-
   // Following
 
   async #follow(session: ZooKeeper, holder: Holder): Promise<void> {
@@ -513,15 +470,8 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
   /** Where a broker is registered; the driver is woken when that changes. */
   async #addressOf(session: ZooKeeper, brokerId: BrokerId): Promise<Address | undefined> {
     if (brokerId === this.#options.brokerId) return undefined;
-    const path = brokerIdPath(brokerId);
-    if ((await session.exists(path, this.#wake)) === undefined) return undefined;
-    try {
-      const { endpoints } = readRegistration(brokerId, (await session.getData(path)).data);
-      return endpoints.find(({ name }) => name === this.#options.interBrokerListener) ?? endpoints[0];
-    } catch (error) {
-      if (failedWith(error, 'NO_NODE')) return undefined;
-      throw error;
-    }
+    const known = this.#image.brokers.get(brokerId)?.endpoints;
+    return addressOf(session, brokerId, { listener: this.#options.interBrokerListener, watcher: this.#wake, known });
   }
 
   #startFollowing(): void {
@@ -538,7 +488,6 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
         onChange: (image, delta) => {
           if (this.#follower !== follower) return;
           this.#suspectedCzxid = undefined;
-          this.#candidacy.heardController();
           this.#tell(image, delta);
           this.#completeFirstImage();
         },
@@ -596,4 +545,11 @@ function isAlive(state: SessionState): boolean {
 
 function isSame(left: Address | undefined, right: Address | undefined): boolean {
   return left?.host === right?.host && left?.port === right?.port;
+}
+
+function subscribeTo<T>(listeners: Set<T>, listener: T): () => void {
+  listeners.add(listener);
+  return () => {
+    listeners.delete(listener);
+  };
 }

@@ -35,7 +35,7 @@ test('whatever bytes a server sends are read, or refused as malformed', () => {
     (reader: JuteReader) => decodeConnectReply(reader),
     (reader: JuteReader) => readReplyHeader(reader),
     (reader: JuteReader) => readStat(reader),
-    (reader: JuteReader) => readMulti(reader, 'multi'),
+    (reader: JuteReader) => readMulti(reader, String),
     (reader: JuteReader) => readEvent(reader),
     (reader: JuteReader) => reader.vector(() => reader.string()),
   ];

@@ -186,8 +186,8 @@ export function readStat(reader: JuteReader): Stat {
   };
 }
 
-/** Throws a ZooKeeperError where the multi was refused. */
-export function readMulti(reader: JuteReader, what: string): OperationResult[] {
+/** Throws a ZooKeeperError where the multi was refused; `what` describes one of its operations. */
+export function readMulti(reader: JuteReader, what: (operation: number) => string): OperationResult[] {
   const results: OperationResult[] = [];
   for (let index = 0; ; index++) {
     const kind = reader.int();
@@ -197,10 +197,10 @@ export function readMulti(reader: JuteReader, what: string): OperationResult[] {
     if (kind === OP.ERROR) {
       const code = reader.int();
       // The operations before the one that failed are told as errors too, of code 0.
-      if (code !== 0) throw new ZooKeeperError(reasonOf(code), what, { failedOperation: index });
+      if (code !== 0) throw new ZooKeeperError(reasonOf(code), what(index), { failedOperation: index });
       continue;
     }
-    if (error !== 0) throw new ZooKeeperError(reasonOf(error), what, { failedOperation: index });
+    if (error !== 0) throw new ZooKeeperError(reasonOf(error), what(index), { failedOperation: index });
     results.push(readResult(reader, kind));
   }
 }

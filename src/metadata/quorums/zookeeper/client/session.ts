@@ -271,9 +271,10 @@ class Session implements ZooKeeper {
       const options = this.#withAcl(operation.options);
       return { ...operation, path: this.#outer(operation.path, options.sequential === true), options };
     });
-    const what = `multi of ${operations.length} operations`;
+    const what = `a write of ${operations.length} operations`;
+    const partOf = (index: number): string => `${what}, ${outer[index]?.kind} ${outer[index]?.path}`;
     return this.#ask({ kind: OP.MULTI, what, write: (writer) => writeMulti(writer, outer) }, (reader, { zxid }) => {
-      const results = readMulti(reader, what).map((result) =>
+      const results = readMulti(reader, partOf).map((result) =>
         result.kind === 'create' ? { ...result, path: this.#inner(result.path) } : result,
       );
       return { zxid, results };

@@ -26,6 +26,12 @@ export class JsonFields {
     return this.#fields[name] !== undefined && this.#fields[name] !== null;
   }
 
+  /** Throws where a field is missing. */
+  needed(name: string): this {
+    if (!this.has(name)) throw damaged(this.#path, `its field ${name} is missing`);
+    return this;
+  }
+
   names(): string[] {
     return Object.keys(this.#fields);
   }

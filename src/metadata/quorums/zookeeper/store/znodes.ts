@@ -3,11 +3,18 @@
  * (kafka.zk.ZkData), so that its tools can read them. What Kafka had no place for are further fields, which it passes
  * over, or stands below /sluice.
  */
+import { SluiceError } from '../../../../base/errors.ts';
 import type { BrokerId, LeaderEpoch } from '../../../../base/units.ts';
 import type { Uuid } from '../../../../base/uuid.ts';
 import { SECURITY_PROTOCOL_IDS } from '../../../../config/listeners.ts';
 import type { BrokerRegistration } from '../../../broker-registration.ts';
-import { type BrokerEndpoint, type BrokerImage, LEADER_RECOVERY, type PartitionImage } from '../../../image.ts';
+import {
+  type BrokerEndpoint,
+  type BrokerImage,
+  LEADER_RECOVERY,
+  NO_LEADER,
+  type PartitionImage,
+} from '../../../image.ts';
 import { RESOURCE_TYPE } from '../../../resources.ts';
 import { damaged, JsonFields } from './json-fields.ts';
 
@@ -111,7 +118,7 @@ export function featuresData(features: ReadonlyMap<string, number>): Buffer {
 }
 
 export function readFeatures(data: Buffer): Map<string, number> {
-  const fields = JsonFields.parse(FEATURES, data);
+  const fields = JsonFields.parse(FEATURES, data).needed('features');
   const levels = fields.object('features');
   const ranges = fields.number('version') < FEATURES_VERSION;
   return new Map(
@@ -138,6 +145,17 @@ export function readNextProducerId(data: Buffer): number {
 
 export function commitData(epoch: LeaderEpoch, offset: number): Buffer {
   return json({ version: 1, controller_epoch: epoch, offset });
+}
+
+/** Offset of the last committed write; undefined before the first, and where that cannot be known. */
+export function readCommittedOffset(data: Buffer): number | undefined {
+  try {
+    const offset = JsonFields.parse(COMMIT, data).number('offset');
+    return offset < 0 ? undefined : offset;
+  } catch (error) {
+    if (error instanceof SluiceError) return undefined;
+    throw error;
+  }
 }
 
 // Topics
@@ -184,11 +202,17 @@ export function topicData(topicId: Uuid, partitions: readonly Assignment[]): Buf
   });
 }
 
+/** Throws SluiceError CORRUPT_METADATA for a znode that no controller has made: brokers name directories after topics. */
+export function checkTopicName(topic: string): void {
+  if (!/^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}$/.test(topic))
+    throw damaged(topicPath(topic), 'its name is no name of a topic');
+}
+
 /** `topicId` is undefined where a Kafka before 2.8 made the topic. */
 export function readTopic(
   topic: string,
   data: Buffer,
-): { readonly topicId: Uuid | undefined; readonly partitions: Assignment[] } {
+): { readonly topicId: Uuid | undefined; readonly partitions: readonly Assignment[] } {
   const path = topicPath(topic);
   const fields = JsonFields.parse(path, data);
   const replicas = fields.object('partitions');
@@ -198,8 +222,11 @@ export function readTopic(
   for (let number = 0; number < replicas.names().length; number++) {
     const name = String(number);
     if (!replicas.has(name)) throw damaged(path, `its partition ${number} is missing`);
+    const ids = replicas.numbers(name);
+    if (ids.length === 0) throw damaged(path, `its partition ${number} has no replicas`);
+    if (new Set(ids).size < ids.length) throw damaged(path, `its partition ${number} has a replica twice`);
     partitions.push({
-      replicas: replicas.numbers(name),
+      replicas: ids,
       addingReplicas: adding.numbers(name),
       removingReplicas: removing.numbers(name),
     });
@@ -232,13 +259,21 @@ export function readState(
   { assignment, version }: { readonly assignment: Assignment; readonly version: number },
 ): PartitionImage {
   const fields = JsonFields.parse(path, data);
+  const isr = fields.numbers('isr');
+  const leader = fields.number('leader');
+  const stranger = [...isr, ...(leader === NO_LEADER ? [] : [leader])].find((id) => !assignment.replicas.includes(id));
+  if (stranger !== undefined)
+    throw damaged(path, `broker ${stranger} is none of the replicas ${assignment.replicas.join()}`);
+  const leaderEpoch = fields.number('leader_epoch');
+  const partitionEpoch = fields.numberOr('partition_epoch', version);
+  if (leaderEpoch < 0 || partitionEpoch < 0) throw damaged(path, 'it has an epoch below 0');
   return {
     ...assignment,
-    isr: fields.numbers('isr'),
-    leader: fields.number('leader'),
+    isr,
+    leader,
     leaderRecoveryState: fields.numberOr('leader_recovery_state', LEADER_RECOVERY.RECOVERED),
-    leaderEpoch: fields.number('leader_epoch'),
-    partitionEpoch: fields.numberOr('partition_epoch', version),
+    leaderEpoch,
+    partitionEpoch,
     directories: fields.texts('directories'),
     eligibleLeaderReplicas: fields.numbers('eligible_leader_replicas'),
     lastKnownElr: fields.numbers('last_known_elr'),
@@ -264,9 +299,14 @@ export function configPath(resourceType: number, resourceName: string): string |
   return `/config/${folder}/${resourceName === '' ? DEFAULT_ENTITY : sanitize(resourceName)}`;
 }
 
-/** The resource of a znode in a config folder. */
-export function configResource(name: string): string {
-  return name === DEFAULT_ENTITY ? '' : decodeURIComponent(name);
+/** The resource of a znode in a config folder; undefined where its name makes no sense. */
+export function configResource(name: string): string | undefined {
+  if (name === DEFAULT_ENTITY) return '';
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return undefined;
+  }
 }
 
 /** As org.apache.kafka.common.utils.Sanitizer: what would be no name of a znode is percent-encoded. */
@@ -281,7 +321,7 @@ export function configData(configs: ReadonlyMap<string, string>): Buffer {
 
 export function readConfig(path: string, data: Buffer): Map<string, string> {
   if (data.length === 0) return new Map();
-  const config = JsonFields.parse(path, data).object('config');
+  const config = JsonFields.parse(path, data).needed('config').object('config');
   return new Map(config.names().map((name) => [name, config.text(name)]));
 }
 
