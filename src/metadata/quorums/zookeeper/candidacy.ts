@@ -2,18 +2,12 @@
  * Whether this node may stand for the office: one that had to give it up because it heard too few of the others stands again
  * only once it reaches them, for ZooKeeper alone cannot tell who is of use to whom. Decides nothing about others.
  */
-import { SluiceError } from '../../../base/errors.ts';
 import type { BrokerId } from '../../../base/units.ts';
 import type { Channel } from '../../../network/channel.ts';
 import { probe } from '../../../network/probe.ts';
-import { failedWith } from './client/errors.ts';
+import { type Address, addressOf } from './broker-address.ts';
 import type { ZooKeeper } from './client/zookeeper.ts';
-import { BROKER_IDS, brokerIdPath, readRegistration } from './store/znodes.ts';
-
-interface Address {
-  readonly host: string;
-  readonly port: number;
-}
+import { BROKER_IDS } from './store/znodes.ts';
 
 export interface CandidacyOptions {
   readonly brokerId: BrokerId;
@@ -54,7 +48,7 @@ export class Candidacy {
     return !this.#standsBack;
   }
 
-  /** Half of those that ZooKeeper hears, this node included: where nobody reaches more, some controller is better than none. */
+  /** Half of those that ZooKeeper hears, with this node: where nobody reaches more, some controller is better than none. */
   async #reachesHalf(session: ZooKeeper): Promise<boolean> {
     const { children } = await session.getChildren(BROKER_IDS);
     const others = children.map(Number).filter((id) => Number.isSafeInteger(id) && id !== this.#options.brokerId);
@@ -63,21 +57,9 @@ export class Candidacy {
     return 2 * reached >= 1 + others.length;
   }
 
-  /** A host that says that nobody listens is reached as well. */
+  /** A host that says that nobody listens is reached as well; who is gone since, or not understood, is missed by nobody. */
   async #reaches(session: ZooKeeper, brokerId: BrokerId): Promise<boolean> {
-    const address = await this.#addressOf(session, brokerId);
+    const address = await addressOf(session, brokerId, { listener: this.#options.interBrokerListener });
     return address === undefined || (await probe(() => this.#connect(address))) !== 'unknown';
-  }
-
-  /** Undefined for a broker that is gone since, or that nobody understands: it is missed by nobody. */
-  async #addressOf(session: ZooKeeper, brokerId: BrokerId): Promise<Address | undefined> {
-    try {
-      const { endpoints } = readRegistration(brokerId, (await session.getData(brokerIdPath(brokerId))).data);
-      return endpoints.find(({ name }) => name === this.#options.interBrokerListener) ?? endpoints[0];
-    } catch (error) {
-      if (failedWith(error, 'NO_NODE')) return undefined;
-      if (error instanceof SluiceError && error.code === 'CORRUPT_METADATA') return undefined;
-      throw error;
-    }
   }
 }

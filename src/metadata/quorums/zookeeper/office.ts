@@ -101,6 +101,21 @@ export async function takeOffice(zooKeeper: ZooKeeper, candidate: Candidate): Pr
   }
 }
 
+/** Gives up a time in office that is our own; one that is over already is nobody's loss. */
+export async function leaveOffice(zooKeeper: ZooKeeper, { czxid }: Holder): Promise<void> {
+  const { version } = await readEpoch(zooKeeper);
+  // Whoever takes the office from now on raises the epoch.
+  if ((await zooKeeper.exists(CONTROLLER))?.czxid !== czxid) return;
+  try {
+    await zooKeeper.multi([
+      { kind: 'check', path: CONTROLLER_EPOCH, version },
+      { kind: 'delete', path: CONTROLLER },
+    ]);
+  } catch (error) {
+    if (!failedWith(error, 'BAD_VERSION', 'NO_NODE')) throw error;
+  }
+}
+
 /** What precedes the operations of a write. */
 const CONDITIONS = 2;
 

@@ -9,6 +9,7 @@ import { type Logger, silentLogger } from '../../../base/logger.ts';
 import { type Random, seededRandom } from '../../../base/random.ts';
 import { SimulatedClock } from '../../../base/simulated-clock.ts';
 import type { Channel } from '../../../network/channel.ts';
+import { apiVersions } from '../../../protocol/apis/api-versions.ts';
 import { fetch } from '../../../protocol/apis/fetch.ts';
 import { ErrorCode } from '../../../protocol/error-codes.ts';
 import type { BrokerRegistration } from '../../broker-registration.ts';
@@ -283,7 +284,8 @@ export function channelTo(
   });
   closed.catch(() => undefined);
   const request = async (api: { key: number }, _version: number, body: never): Promise<unknown> => {
-    const reply = await Promise.race([answerOf(stream, clock, api.key === fetch.key, body), closed]);
+    const answer = api.key === apiVersions.key ? {} : answerOf(stream, clock, api.key === fetch.key, body);
+    const reply = await Promise.race([answer, closed]);
     await deliver(closed);
     return reply;
   };

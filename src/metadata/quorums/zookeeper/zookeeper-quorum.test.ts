@@ -87,6 +87,39 @@ describe('ZooKeeperQuorum', () => {
     await assertAgreement(world);
   });
 
+  it('gives the office to another when told to, and does not stand again before it reaches others', async () => {
+    const world = new QuorumWorld();
+    const leader = await cluster(world);
+    const others = [1, 2, 3].filter((id) => id !== leader.id);
+    for (const id of others) world.cutLinks.add(`${leader.id}-${id}`);
+    leader.quorum.standDown('nobody reaches it');
+    assert.deepEqual(leader.roles, [true, false]);
+    await world.until(() => world.active.length === 1, 'another controller', SESSION_MS / 2);
+    const [next] = world.active as [QuorumNode];
+    assert.ok(others.includes(next.id));
+    await world.value(next.quorum.append(topicRecords('meanwhile')));
+    // With nobody else in office it still leaves it alone.
+    for (const id of others) world.ensemble.cut(world.nodes.get(id)!.client);
+    await world.until(() => world.active.length === 0, 'nobody is in office', 3 * SESSION_MS);
+    for (const id of others) world.ensemble.heal(world.nodes.get(id)!.client);
+    await world.until(() => world.active.length === 1, 'one of the others is back');
+    assert.deepEqual(leader.roles, [true, false]);
+    world.cutLinks.clear();
+    await world.leader();
+    assert.ok(leader.quorum.image().topics.byName.has('meanwhile'));
+    await assertAgreement(world);
+  });
+
+  it('has a controller that stood down back once it reaches others, or is alone', async () => {
+    const world = new QuorumWorld();
+    const leader = await cluster(world, 2);
+    const other = world.living.find(({ id }) => id !== leader.id)!;
+    other.kill();
+    leader.quorum.standDown('nobody reaches it');
+    await world.until(() => leader.quorum.isActiveController(), 'its host says that nobody listens', SESSION_MS / 2);
+    assert.deepEqual(leader.roles, [true, false, true]);
+  });
+
   it('lets no write of a controller through that has been replaced', async () => {
     const world = new QuorumWorld();
     const leader = await cluster(world);

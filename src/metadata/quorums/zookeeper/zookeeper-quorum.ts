@@ -20,14 +20,16 @@ import type { LostTopics, MetadataListener, MetadataQuorum, RoleListener } from 
 import { METADATA_VERSION_FEATURE, type MetadataRecord } from '../../records.ts';
 import { RecordStream } from '../../stream/record-stream.ts';
 import { StreamFollower } from '../../stream/stream-follower.ts';
+import { subscribeTo } from '../subscriptions.ts';
 import { type Accession, accede } from './accession.ts';
 import { type Address, addressOf } from './broker-address.ts';
+import { Candidacy } from './candidacy.ts';
 import { openSession } from './client/session.ts';
 import type { SessionId, SessionState, ZooKeeper } from './client/zookeeper.ts';
 import { GrowingPause } from './growing-pause.ts';
 import { type Latch, latch } from './latch.ts';
 import { LiveBrokers } from './live-brokers.ts';
-import { type Holder, type Office, readEpoch, readHolder, takeOffice } from './office.ts';
+import { type Holder, leaveOffice, type Office, readEpoch, readHolder, takeOffice } from './office.ts';
 import { notController, OfficeWrites } from './office-writes.ts';
 import { OwnRegistration } from './own-registration.ts';
 import { agreeOnClusterId, makePersistentPaths } from './preparation.ts';
@@ -90,6 +92,7 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
   readonly #roleListeners = new Set<RoleListener>();
   readonly #watchListeners = new Set<(brokers: readonly LiveBroker[]) => void>();
   readonly #registration: OwnRegistration;
+  readonly #candidacy: Candidacy;
   readonly #pastSessions = new Set<SessionId>();
   readonly #joined: Latch<string> = latch();
   readonly #firstImage: Latch<void> = latch();
@@ -129,6 +132,7 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
     this.#options = options;
     this.#dependencies = dependencies;
     this.#registration = new OwnRegistration(dependencies);
+    this.#candidacy = new Candidacy(options, dependencies);
     this.stream = new RecordStream({}, dependencies);
     for (const { promise } of [this.#joined, this.#firstImage]) promise.catch(() => undefined);
   }
@@ -363,7 +367,11 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
     }
     if (this.#writes !== undefined) this.#resign('another controller is in office');
     if (!this.#loadPause.isOver(this.#dependencies.clock.monotonicMs())) return false;
-    if (holder === undefined || this.#isOwn(session, holder)) return this.#begin(session, holder);
+    if (holder === undefined || this.#isOwn(session, holder)) {
+      if (holder !== undefined && this.#candidacy.standsBack) await leaveOffice(session, holder);
+      else if (await this.#candidacy.mayStand(session)) return this.#begin(session, holder);
+      return false;
+    }
     if (this.#suspectedCzxid === holder.czxid) {
       this.#dependencies.logger.warn('the controller is gone before ZooKeeper knows; taking its place', {
         controllerId: holder.brokerId,
@@ -453,6 +461,13 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
     this.#wake();
   }
 
+  /** Gives the office to somebody whom more of the others hear, if there is anybody. */
+  standDown(why: string): void {
+    if (this.#writes === undefined) return;
+    this.#candidacy.standBack();
+    this.#resign(why);
+  }
+
   // Following
 
   async #follow(session: ZooKeeper, holder: Holder): Promise<void> {
@@ -488,6 +503,7 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
         onChange: (image, delta) => {
           if (this.#follower !== follower) return;
           this.#suspectedCzxid = undefined;
+          this.#candidacy.heardController();
           this.#tell(image, delta);
           this.#completeFirstImage();
         },
@@ -545,11 +561,4 @@ function isAlive(state: SessionState): boolean {
 
 function isSame(left: Address | undefined, right: Address | undefined): boolean {
   return left?.host === right?.host && left?.port === right?.port;
-}
-
-function subscribeTo<T>(listeners: Set<T>, listener: T): () => void {
-  listeners.add(listener);
-  return () => {
-    listeners.delete(listener);
-  };
 }
