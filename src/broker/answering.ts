@@ -24,6 +24,7 @@ export function ownConnection(): Connection {
     listenerName: 'itself',
     state: new SessionSlots(),
     authenticated: true,
+    recycle: () => undefined,
     close: () => undefined,
     onClose: () => undefined,
     onPeerEnd: () => undefined,

@@ -90,6 +90,7 @@ export function createDispatch(
     const answer = (): Reply | Promise<Reply> => {
       try {
         const outcome = handler.handle(request, { header, connection, cancellation: cancellationOf(connection) });
+        if (traits.releasesRequest === true) connection.recycle(frame);
         return outcome instanceof Promise ? outcome.then(finish, fail) : finish(outcome);
       } catch (error) {
         return fail(error);

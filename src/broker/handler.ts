@@ -44,6 +44,8 @@ export interface HandlerTraits {
   readonly peerOnly?: boolean;
   /** Looks itself whether the broker serves already, for some of its requests are answered before. */
   readonly gatesItself?: boolean;
+  /** Keeps no bytes of the request once `handle` has returned: its memory is free for the next one. */
+  readonly releasesRequest?: boolean;
 }
 
 export function handler<Req extends Fields, Res extends Fields>(

@@ -412,6 +412,7 @@ export class WorldChannel implements Channel {
       listenerName: 'PLAINTEXT',
       state: new SessionSlots(),
       authenticated: true,
+      recycle: () => undefined,
       close: () => undefined,
       onClose: (listener) => void this.#serverClose.push(listener),
       onPeerEnd: (listener) => void this.#serverClose.push(listener),

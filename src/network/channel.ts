@@ -207,6 +207,7 @@ class BrokerChannel implements Channel {
     return {
       onConnect: () => this.#onConnect(),
       onData: (chunk) => this.#onData(chunk),
+      readInto: () => this.#reader.readInto(),
       onEnd: () => this.#fail(this.#error('BROKER_DISCONNECTED', 'closed the connection', true)),
       onDrain: () => undefined,
       onClose: (error) => {
@@ -238,6 +239,7 @@ class BrokerChannel implements Channel {
         this.#onResponse(frame);
         if (!this.open) return;
       }
+      this.#reader.settle();
     } catch (error) {
       this.#fail(
         this.#error('MALFORMED_RESPONSE', `sent a response that makes no sense: ${messageOf(error)}`, false, error),

@@ -12,6 +12,7 @@ import type { Libc } from '../base/libc.ts';
 import type { Logger } from '../base/logger.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
 import { type ConnectionEvent, type ConnectionState, TRANSITIONS } from './connection-state.ts';
+import type { FrameMemory } from './frame-memory.ts';
 import { FRAME_PREFIX_BYTES, FrameReader, FrameRejected } from './frame-reader.ts';
 import type { BudgetWaiter, MemoryBudget } from './memory-budget.ts';
 import { type Reply, ReplyQueue, type ReplySlot, releaseReply } from './reply-queue.ts';
@@ -33,6 +34,8 @@ export interface Connection {
   readonly state: SessionSlots;
   /** Set by whoever verified the peer. Until then frames are small, one request is served at a time, and time is short. */
   authenticated: boolean;
+  /** Takes back a frame that nobody looks at any more, before or after it was answered; its memory is used again. */
+  recycle(frame: Buffer): void;
   /** Takes no more requests; ends once the replies to those in flight have left. */
   close(): void;
   /** Runs `listener` once when the connection is gone, at once if it already is. */
@@ -51,6 +54,7 @@ export interface ConnectionDependencies {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly budget: MemoryBudget;
+  readonly memory: FrameMemory;
   readonly libc: Libc | undefined;
   readonly statistics: SendStatistics;
   readonly limits: ConnectionLimits;
@@ -73,6 +77,7 @@ export class ServedConnection implements Connection {
   /** What the transport calls. */
   readonly socketListener: SocketListener = {
     onData: (chunk) => this.#onData(chunk),
+    readInto: () => this.#reader.readInto(),
     onEnd: () => this.#onEnd(),
     onDrain: () => this.#onProgress(),
     onClose: (error) => this.#onGone(error),
@@ -123,7 +128,7 @@ export class ServedConnection implements Connection {
     this.#openedMs = this.#lastActiveMs = this.#phaseSinceMs = deps.clock.monotonicMs();
     const maxBytes = (): number =>
       this.authenticated ? this.#limits.maxFrameBytes : this.#limits.maxUnauthenticatedFrameBytes;
-    this.#reader = new FrameReader({ minBytes: SHORTEST_REQUEST_BYTES, maxBytes }, deps.budget);
+    this.#reader = new FrameReader({ minBytes: SHORTEST_REQUEST_BYTES, maxBytes }, deps.budget, deps.memory);
     this.#writer = new SocketWriter({
       socket,
       libc: deps.libc,
@@ -146,6 +151,10 @@ export class ServedConnection implements Connection {
     return this.#replies.readyBytes + this.#writer.queuedBytes;
   }
 
+  recycle(frame: Buffer): void {
+    this.#deps.memory.give(frame);
+  }
+
   close(): void {
     this.#move('stop');
     this.#flush();
@@ -166,6 +175,7 @@ export class ServedConnection implements Connection {
     this.#events++;
     this.#reader.push(chunk);
     this.#pull();
+    this.#reader.settle();
     this.#waitForBudget();
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { FrameMemory } from './frame-memory.ts';
 import { FRAME_PREFIX_BYTES, FrameReader, FrameRejected } from './frame-reader.ts';
 import { framed } from './loopback.test.support.ts';
 import { MemoryBudget } from './memory-budget.ts';
@@ -47,12 +48,60 @@ test('any frames cut into any chunks come out whole, in order, and the budget en
   );
 });
 
-test('a frame inside one chunk is a view and not a copy', () => {
-  const { reader: frames } = reader();
-  const chunk = Buffer.concat([framed('first'), framed('second')]);
-  frames.push(chunk);
-  assert.equal(frames.next()!.buffer, chunk.buffer);
-  assert.equal(frames.next()!.toString(), 'second');
+test('bytes that lie where the reader said, and others, make the same frames, and shared memory may be overwritten', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.uint8Array({ minLength: 1, maxLength: 20_000 }), { maxLength: 12 }),
+      fc.infiniteStream(fc.record({ bytes: fc.integer({ min: 1, max: 9000 }), inPlace: fc.boolean() })),
+      (bodies, reads) => {
+        const memory = new FrameMemory();
+        const budget = new MemoryBudget(-1);
+        const frames = new FrameReader({ minBytes: 1, maxBytes: () => 20_000 }, budget, memory);
+        const stream = Buffer.concat(bodies.map((body) => framed(body)));
+        const shared = Buffer.alloc(9000);
+        const got: string[] = [];
+        for (let at = 0; at < stream.length; ) {
+          const { bytes, inPlace } = reads.next().value;
+          const target = (inPlace ? frames.readInto() : undefined) ?? shared;
+          const count = stream.copy(target, 0, at, Math.min(stream.length, at + bytes));
+          frames.push(target.subarray(0, count));
+          at += count;
+          for (let frame = frames.next(); frame !== undefined; frame = frames.next()) {
+            got.push(frame.toString('hex'));
+            budget.release(frame.length + FRAME_PREFIX_BYTES);
+            memory.give(frame);
+          }
+          frames.settle();
+          shared.fill(0xee);
+          assert.equal(budget.usedBytes, frames.heldBytes);
+        }
+        assert.deepEqual(
+          got,
+          bodies.map((body) => Buffer.from(body).toString('hex')),
+        );
+        assert.equal(budget.usedBytes, 0);
+      },
+    ),
+    { verbose: true },
+  );
+});
+
+test('a frame of which a quarter is here is read straight into its memory, which is used again once it is given back', () => {
+  const memory = new FrameMemory();
+  const frames = new FrameReader({ minBytes: 1, maxBytes: () => 10_000 }, new MemoryBudget(-1), memory);
+  const stream = framed(Buffer.alloc(8000, 'x'));
+  frames.push(stream.subarray(0, 2004));
+  assert.equal(frames.next(), undefined);
+  frames.settle();
+  const rest = frames.readInto()!;
+  assert.equal(rest.length, 6000);
+  stream.copy(rest, 0, 2004);
+  frames.push(rest);
+  const frame = frames.next()!;
+  assert.deepEqual(frame, stream.subarray(FRAME_PREFIX_BYTES));
+  assert.equal(rest.buffer, frame.buffer, 'not copied');
+  memory.give(frame);
+  assert.equal(memory.take(5000).buffer, frame.buffer);
 });
 
 test('a length over the limit, a negative one and one too short are refused as soon as it is known', () => {

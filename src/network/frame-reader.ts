@@ -1,8 +1,9 @@
 /**
  * Cuts a byte stream into frames: a signed 32-bit length, then that many bytes. Owns the bytes that arrived and were
  * not handed out yet. A length alone costs nothing: memory for a whole frame is taken only once a quarter of it is
- * here. Knows no socket and no request.
+ * here; from then on the socket reads straight into it (`readInto`). Knows no socket and no request.
  */
+import { FrameMemory } from './frame-memory.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 
 export const FRAME_PREFIX_BYTES = 4;
@@ -23,6 +24,8 @@ export interface FrameLimits {
 export class FrameReader {
   readonly #limits: FrameLimits;
   readonly #budget: MemoryBudget;
+  readonly #memory: FrameMemory;
+  /** The last one is the receiver's only until `settle`. */
   #chunks: Buffer[] = [];
   /** Position in the first chunk. */
   #at = 0;
@@ -34,9 +37,11 @@ export class FrameReader {
   #takenAhead = 0;
   #framesRead = 0;
 
-  constructor(limits: FrameLimits, budget: MemoryBudget) {
+  /** `memory` is where frames come from; whoever gives it may give frames back to it. */
+  constructor(limits: FrameLimits, budget: MemoryBudget, memory = new FrameMemory()) {
     this.#limits = limits;
     this.#budget = budget;
+    this.#memory = memory;
   }
 
   /** How many frames were handed out. */
@@ -59,35 +64,48 @@ export class FrameReader {
     return this.#assembly !== undefined;
   }
 
-  /** Takes a chunk over. Its bytes count against the budget until the caller releases the frames they made. */
+  /** Where the next bytes are best read into: the rest of the frame under way. Undefined while there is none. */
+  readInto(): Buffer | undefined {
+    return this.#assembly?.subarray(this.#filled - FRAME_PREFIX_BYTES);
+  }
+
+  /**
+   * Takes bytes that arrived, which may lie where `readInto` said; otherwise they are looked at until `settle`, which
+   * follows before anybody else may write to them. They count against the budget until the caller releases the frames
+   * they made.
+   */
   push(chunk: Buffer): void {
     if (this.#takenAhead > 0) {
       const paid = Math.min(this.#takenAhead, chunk.length);
       this.#takenAhead -= paid;
       this.#budget.take(chunk.length - paid);
     } else this.#budget.take(chunk.length);
+    if (this.#isInPlace(chunk)) {
+      this.#filled += chunk.length;
+      return;
+    }
     this.#available += chunk.length;
     this.#chunks.push(chunk);
   }
 
+  /** Copies what is left of the last chunk, whose memory is used again from here on. */
+  settle(): void {
+    const last = this.#chunks.length - 1;
+    if (last < 0) return;
+    const from = last === 0 ? this.#at : 0;
+    if (last === 0) this.#at = 0;
+    this.#chunks[last] = Buffer.from(this.#chunks[last]!.subarray(from));
+  }
+
   /**
-   * The next whole frame without its length, or undefined. Its bytes plus FRAME_PREFIX_BYTES are the caller's to give
-   * back to the budget. A frame inside one chunk is a view of that chunk, which nobody writes to again (Node allocates
-   * a new one for every read); whoever keeps part of a frame for long copies it, or the chunk stays in memory.
-   * Throws FrameRejected.
+   * The next whole frame without its length, in memory of its own, or undefined. Its bytes plus FRAME_PREFIX_BYTES are
+   * the caller's to give back to the budget. Throws FrameRejected.
    */
   next(): Buffer | undefined {
     if (this.#assembly !== undefined) return this.#fill(this.#assembly);
     if (this.#available < FRAME_PREFIX_BYTES) return undefined;
     const size = this.#checkedSize();
     const whole = size + FRAME_PREFIX_BYTES;
-    const first = this.#chunks[0]!;
-    if (first.length - this.#at >= whole) {
-      const frame = first.subarray(this.#at + FRAME_PREFIX_BYTES, this.#at + whole);
-      this.#consume(whole);
-      this.#framesRead++;
-      return frame;
-    }
     if (this.#available < whole && (this.#available * ALLOCATE_AT_SHARE < whole || this.#budget.exhausted)) {
       return undefined;
     }
@@ -118,26 +136,31 @@ export class FrameReader {
     }
     this.#consume(FRAME_PREFIX_BYTES);
     this.#filled = FRAME_PREFIX_BYTES;
-    this.#assembly = Buffer.allocUnsafe(size);
+    this.#assembly = this.#memory.take(size);
     return this.#fill(this.#assembly);
+  }
+
+  #isInPlace(chunk: Buffer): boolean {
+    const frame = this.#assembly;
+    if (frame === undefined || chunk.buffer !== frame.buffer) return false;
+    return chunk.byteOffset === frame.byteOffset + this.#filled - FRAME_PREFIX_BYTES;
   }
 
   /** Moves what arrived into the frame; `#filled` counts the prefix too. */
   #fill(frame: Buffer): Buffer | undefined {
-    while (this.#available > 0) {
+    const whole = frame.length + FRAME_PREFIX_BYTES;
+    while (this.#available > 0 && this.#filled < whole) {
       const chunk = this.#chunks[0]!;
       const to = this.#filled - FRAME_PREFIX_BYTES;
       const count = chunk.copy(frame, to, this.#at, Math.min(chunk.length, this.#at + frame.length - to));
       this.#consume(count);
       this.#filled += count;
-      if (this.#filled === frame.length + FRAME_PREFIX_BYTES) {
-        this.#assembly = undefined;
-        this.#filled = 0;
-        this.#framesRead++;
-        return frame;
-      }
     }
-    return undefined;
+    if (this.#filled < whole) return undefined;
+    this.#assembly = undefined;
+    this.#filled = 0;
+    this.#framesRead++;
+    return frame;
   }
 
   #consume(count: number): void {

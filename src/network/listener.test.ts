@@ -24,6 +24,7 @@ import {
 } from './loopback.test.support.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import { sessionKey } from './session-slots.ts';
+import { SHARED_READ_BYTES } from './transport.ts';
 
 const open: Listener[] = [];
 after(async () => {
@@ -400,7 +401,7 @@ test('requests over the memory budget wait; frames of many peers finish although
   for (const client of clients) for (let count = 0; count < 3; count++) client.socket.write(frame);
   await eventually('all are answered', () => clients.every((client) => client.frames().length === 3), 20_000);
   // The limit, one frame over it, and one chunk for each connection.
-  assert.ok(most < 2_000_000 + 1_600_000 + 20 * 65_536 * 2, `${most} bytes were held`);
+  assert.ok(most < 2_000_000 + 1_600_000 + 20 * SHARED_READ_BYTES, `${most} bytes were held`);
   for (const client of clients) client.socket.destroy();
   await eventually('nothing is held', () => budget.usedBytes === 0 && listener.connections() === 0);
   assert.equal(budget.waiting, 0);

@@ -10,6 +10,7 @@ import type { LogFields, Logger } from '../base/logger.ts';
 import { type ConnectionDependencies, type RequestHandler, ServedConnection } from './connection.ts';
 import { ConnectionCaps, NO_CONNECTION_CAPS } from './connection-caps.ts';
 import { type ConnectionLimits, DEFAULT_CONNECTION_LIMITS } from './connection-limits.ts';
+import { FrameMemory } from './frame-memory.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import { createSendStatistics, type SendStatistics } from './send-file.ts';
 import { nodeTransport, type Transport, type TransportServer } from './transport.ts';
@@ -95,6 +96,7 @@ class SocketAcceptor implements Listener {
       clock: deps.clock,
       logger: deps.logger,
       budget: deps.budget ?? new MemoryBudget(-1),
+      memory: new FrameMemory(),
       libc: deps.libc === null ? undefined : (deps.libc ?? systemLibc),
       statistics: this.statistics,
       limits: { ...DEFAULT_CONNECTION_LIMITS, ...options.limits },

@@ -1,7 +1,7 @@
 /**
  * How many bytes of requests may be in this process at once, over all connections (`queued.max.request.bytes`).
  * Bytes that arrived are always counted; a connection that finds the budget exhausted stops reading and waits here.
- * The overshoot is bounded: one socket chunk a connection, and one frame.
+ * The overshoot is bounded: what one read brings (256 KiB) a connection, and one frame.
  */
 import { assert } from '../base/assert.ts';
 

@@ -2,7 +2,7 @@
  * The few things that this room uses of TCP, so that a simulated network can take its place. `nodeTransport` is the
  * real one. Owns no protocol, no limits, no timers.
  */
-import { connect as connectSocket, createServer, type Server, type Socket } from 'node:net';
+import { connect as connectSocket, createServer, type OnReadOpts, type Server, Socket } from 'node:net';
 import {
   type ConnectionOptions,
   createServer as createTlsServer,
@@ -12,8 +12,13 @@ import {
 
 /** What a socket tells its owner. At most one `onClose`, always last. */
 export interface SocketListener {
-  /** Bytes arrived. The chunk belongs to the receiver for good: nothing writes into it again. */
+  /** Bytes arrived. They are the receiver's until it returns: the next ones may be read into the same memory. */
   onData(chunk: Buffer): void;
+  /**
+   * Where the next bytes are best read into; asked after every `onData`. They may come elsewhere all the same: in memory
+   * that all connections share where this says undefined, or in a chunk of their own (TLS, simulation).
+   */
+  readInto?(): Buffer | undefined;
   /** The peer will send no more; it may still read. */
   onEnd(): void;
   /** All bytes written so far left this process after `write` had answered false. */
@@ -150,9 +155,43 @@ class NodeSocket implements TransportSocket {
   }
 }
 
-function attach(socket: Socket, listener: SocketListener): void {
+/** All sockets read into it: what was read is dealt with before anything else is read. */
+export const SHARED_READ_BYTES = 256 * 1024;
+const sharedReadBuffer = Buffer.allocUnsafeSlow(SHARED_READ_BYTES);
+
+/**
+ * Reads without allocating: by default Node makes a new 64 KiB buffer for every read, and collecting those costs a broker
+ * more than its own work.
+ */
+function readingInto(listener: () => SocketListener | undefined): OnReadOpts {
+  const next = (): Buffer => listener()?.readInto?.() ?? sharedReadBuffer;
+  return {
+    buffer: next,
+    callback: (count, memory) => {
+      const bytes = memory as Buffer;
+      listener()?.onData(count === bytes.length ? bytes : bytes.subarray(0, count));
+      return true;
+    },
+  };
+}
+
+/**
+ * The same connection as a socket that reads as `onread` says. A server's sockets cannot be told so: the handle moves to a
+ * new one before anything was read. Undefined where Node has no such handle.
+ */
+function adopt(accepted: Socket, onread: OnReadOpts): Socket | undefined {
+  const holder = accepted as unknown as { _handle?: { useUserBuffer?: unknown } | null };
+  const handle = holder._handle;
+  if (typeof handle?.useUserBuffer !== 'function') return undefined;
+  holder._handle = null;
+  return new Socket({ handle, onread, allowHalfOpen: true } as ConstructorParameters<typeof Socket>[0]);
+}
+
+/** `data` says whether the bytes come as events, and not through `readingInto`. */
+function attach(socket: Socket, listener: SocketListener, { data }: { readonly data: boolean }): void {
   let failure: Error | undefined;
-  socket.on('data', (chunk: Buffer) => listener.onData(chunk));
+  if (data) socket.on('data', (chunk: Buffer) => listener.onData(chunk));
+  else socket.resume();
   socket.on('end', () => listener.onEnd());
   socket.on('drain', () => listener.onDrain());
   socket.on('error', (error) => {
@@ -169,10 +208,19 @@ function listen(address: ListenAddress, listener: ServerListener): Promise<Trans
   secure?.on('tlsClientError', () => undefined);
   secure?.on('secureConnection', (socket) => {
     handshaking.delete(peerOf(socket));
-    attach(socket, listener.onSocket(new NodeSocket(socket, true)));
+    attach(socket, listener.onSocket(new NodeSocket(socket, true)), { data: true });
   });
   // allowHalfOpen: a peer that is done sending still gets its replies.
-  const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) => {
+  const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (accepted) => {
+    let receiver: SocketListener | undefined;
+    const adopted =
+      secure === undefined
+        ? adopt(
+            accepted,
+            readingInto(() => receiver),
+          )
+        : undefined;
+    const socket = adopted ?? accepted;
     const remoteAddress = plainAddress(socket.remoteAddress);
     if (!listener.admit(remoteAddress)) {
       socket.on('error', () => undefined);
@@ -184,8 +232,10 @@ function listen(address: ListenAddress, listener: ServerListener): Promise<Trans
       handshaking.delete(peer);
       listener.onGone(remoteAddress);
     });
-    if (secure === undefined) attach(socket, listener.onSocket(new NodeSocket(socket, false)));
-    else {
+    if (secure === undefined) {
+      receiver = listener.onSocket(new NodeSocket(socket, false));
+      attach(socket, receiver, { data: adopted === undefined });
+    } else {
       socket.on('error', () => socket.destroy());
       handshaking.set(peer, socket);
       secure.emit('connection', socket);
@@ -218,9 +268,12 @@ export const nodeTransport: Transport = {
   listen,
   connect: (address, listener) => {
     const to = { host: address.host, port: address.port, noDelay: true, keepAlive: true };
-    const socket: Socket = address.tls === undefined ? connectSocket(to) : secureConnect({ ...address.tls, ...to });
-    socket.once(address.tls === undefined ? 'connect' : 'secureConnect', () => listener.onConnect());
-    attach(socket, listener);
-    return new NodeSocket(socket, address.tls !== undefined);
+    const encrypted = address.tls !== undefined;
+    const socket: Socket = encrypted
+      ? secureConnect({ ...address.tls, ...to })
+      : connectSocket({ ...to, onread: readingInto(() => listener) });
+    socket.once(encrypted ? 'secureConnect' : 'connect', () => listener.onConnect());
+    attach(socket, listener, { data: encrypted });
+    return new NodeSocket(socket, encrypted);
   },
 };

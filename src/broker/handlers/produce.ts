@@ -10,7 +10,7 @@ import * as batch from '../../records/batch.ts';
 import { untilCommitted } from '../../replication/delayed-operations.ts';
 import type { Partition } from '../../replication/partition.ts';
 import type { Appended, AppendOutcome, AppendRefused } from '../../storage/log-append.ts';
-import { CLOSE, handler, NO_REPLY } from '../handler.ts';
+import { CLOSE, handler, NO_REPLY, type Outcome, type RequestContext } from '../handler.ts';
 import { LeaderHints } from '../leader-hints.ts';
 import type { BrokerServices } from '../services.ts';
 
@@ -27,6 +27,8 @@ const BY_TOPIC_ID_SINCE = 13;
 /** The one client that may write to topics which brokers keep for themselves. */
 const ADMIN_CLIENT_ID = '__admin_client';
 
+type ProduceOutcome = Outcome<ProduceResponse>;
+
 /** What an acknowledgement of one partition still waits for. */
 interface Unfinished {
   readonly partition: Partition;
@@ -38,8 +40,8 @@ interface Unfinished {
 
 const ALL_REPLICAS = -1;
 
-export const handleProduce = (services: BrokerServices) =>
-  handler(produce, (request, context) => {
+export const handleProduce = (services: BrokerServices) => {
+  const handle = (request: ProduceRequest, context: RequestContext): ProduceOutcome | Promise<ProduceOutcome> => {
     const { acks, timeoutMs } = request;
     const version = context.header.apiVersion;
     const unfinished: Unfinished[] = [];
@@ -72,7 +74,10 @@ export const handleProduce = (services: BrokerServices) =>
       withHints(responses, new LeaderHints(services.quorum.image(), context.connection.listenerName));
     if (unfinished.length === 0) return failure === ErrorCode.NONE ? { responses } : finish();
     return finishAll(unfinished, timeoutMs, services).then(finish);
-  });
+  };
+  // What waits for replicas or disks knows offsets, no bytes.
+  return handler(produce, handle, { releasesRequest: true });
+};
 
 /** Undefined where the records are as safe as they have to be: always so in a cluster of one broker. */
 function unfinishedPart(

@@ -59,7 +59,7 @@ function probeServer(
         socket.write(Buffer.from('srvr'));
       },
       onData: (chunk) => {
-        chunks.push(chunk);
+        chunks.push(Buffer.from(chunk));
         bytes += chunk.length;
         if (bytes > MOST_ANSWER_BYTES) finish();
       },

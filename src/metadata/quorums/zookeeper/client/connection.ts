@@ -104,6 +104,7 @@ export class Connection {
         this.#handle(new JuteReader(frame));
         if (this.#ended) return;
       }
+      this.#reader.settle();
     } catch (error) {
       if (!isDamage(error)) throw error;
       this.#lose(`the server sent what is no reply: ${error.message}`);
