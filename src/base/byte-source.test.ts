@@ -24,4 +24,13 @@ describe('lines', () => {
     assert.deepEqual(await linesOf(), []);
     assert.deepEqual(await linesOf(''), []);
   });
+
+  it('end where another delimiter is, also one that two chunks share', async () => {
+    async function* source(): AsyncGenerator<Buffer> {
+      for (const chunk of ['a-b--c-', '-d---', 'e\n-']) yield Buffer.from(chunk);
+    }
+    const lines: string[] = [];
+    for await (const batch of readLines(source(), Buffer.from('--'))) lines.push(...batch.map(String));
+    assert.deepEqual(lines, ['a-b', 'c', 'd', '-e\n-']);
+  });
 });

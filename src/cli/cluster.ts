@@ -1,11 +1,9 @@
 /** `sluice cluster`: who is there, who leads; moving replicas onto brokers and off them. */
 import type { Command } from 'commander';
-import { brokersOption, jsonOption } from './brokers.ts';
+import { collect } from './arguments.ts';
+import { addClientOptions, type ClientOptions } from './connection-options.ts';
 
-export interface ClusterOptions {
-  readonly brokers: string;
-  readonly json: boolean;
-}
+export type ClusterOptions = ClientOptions;
 
 export interface MoveOptions extends ClusterOptions {
   readonly execute: boolean;
@@ -24,12 +22,10 @@ export interface ElectOptions extends ClusterOptions {
   readonly topic: readonly string[];
 }
 
-const collect = (value: string, previous: readonly string[]): readonly string[] => [...previous, value];
-
 export function addClusterCommand(program: Command): void {
   const cluster = program.command('cluster').description('brokers: describe, rebalance, drain, elect leaders');
   const command = (usage: string, description: string): Command =>
-    cluster.command(usage).description(description).addOption(brokersOption()).addOption(jsonOption());
+    addClientOptions(cluster.command(usage).description(description));
   const move = (usage: string, description: string): Command =>
     command(usage, description)
       .option('--execute', 'do it', false)

@@ -1,7 +1,7 @@
 /** `sluice config`: the effective configuration of a broker and where each value comes from. */
 import type { Command } from 'commander';
-import { jsonOption } from './brokers.ts';
 import type { ConfigurationOptions } from './configuration.ts';
+import { jsonOption } from './connection-options.ts';
 import { printRows } from './output.ts';
 import { addConfigurationOptions } from './start.ts';
 

@@ -17,7 +17,7 @@ interface Quorum {
 }
 
 export async function describeCluster(options: ClusterOptions): Promise<void> {
-  await using cluster = await openCluster(options.brokers, 'sluice-cluster');
+  await using cluster = await openCluster(options, 'sluice-cluster');
   const admin = new Admin(cluster);
   const state = await clusterState(admin);
   const quorum = await quorumOf(admin, state);

@@ -10,7 +10,7 @@ import { fail, printRows, remark } from './output.ts';
 import { topicChoice } from './reset-targets.ts';
 
 export async function electLeaders(options: ElectOptions): Promise<void> {
-  await using cluster = await openCluster(options.brokers, 'sluice-cluster');
+  await using cluster = await openCluster(options, 'sluice-cluster');
   const admin = new Admin(cluster);
   const chosen = options.topic.length === 0 ? undefined : await chosenPartitions(cluster, options.topic);
   const outcomes = await admin.electLeaders(options.unclean ? 'unclean' : 'preferred', chosen);
@@ -36,7 +36,7 @@ async function chosenPartitions(cluster: Cluster, topics: readonly string[]): Pr
 
 export async function unregister(broker: string, options: ClusterOptions): Promise<void> {
   const id = wholeNumber('broker', broker);
-  await using cluster = await openCluster(options.brokers, 'sluice-cluster');
+  await using cluster = await openCluster(options, 'sluice-cluster');
   const admin = new Admin(cluster);
   const { brokers } = await admin.describeCluster();
   if (brokers.some((each) => each.id === id && !each.fenced)) {

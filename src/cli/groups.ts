@@ -1,11 +1,9 @@
 /** `sluice groups`: who reads what, how far, how far behind; and where a group shall read on. */
 import type { Command } from 'commander';
-import { brokersOption, jsonOption } from './brokers.ts';
+import { collect } from './arguments.ts';
+import { addClientOptions, type ClientOptions } from './connection-options.ts';
 
-export interface GroupsOptions {
-  readonly brokers: string;
-  readonly json: boolean;
-}
+export type GroupsOptions = ClientOptions;
 
 export interface ListOptions extends GroupsOptions {
   readonly state: readonly string[];
@@ -34,12 +32,10 @@ export interface ResetOptions extends GroupsOptions {
   readonly execute: boolean;
 }
 
-const collect = (value: string, previous: readonly string[]): readonly string[] => [...previous, value];
-
 export function addGroupsCommand(program: Command): void {
   const groups = program.command('groups').description('consumer groups: list, describe with lag, reset, delete');
   const command = (usage: string, description: string): Command =>
-    groups.command(usage).description(description).addOption(brokersOption()).addOption(jsonOption());
+    addClientOptions(groups.command(usage).description(description));
 
   command('list', 'list groups')
     .option(

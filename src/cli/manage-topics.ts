@@ -59,7 +59,7 @@ async function refuseUnknown(admin: Admin, topic: string, keys: readonly string[
   const known = new Set(described.entries.map(({ name }) => name));
   const unknown = keys.filter((key) => !known.has(key));
   if (unknown.length > 0) {
-    throw new SluiceError('INVALID_ARGUMENT', `topics have no config ${unknown.join(', ')}`, {
+    throw new SluiceError('UNKNOWN_CONFIG', `topics have no config ${unknown.join(', ')}`, {
       remedy: 'sluice topics describe --all-configs lists all of them.',
     });
   }
@@ -81,7 +81,7 @@ export async function deleteTopics(
 }
 
 async function withAdmin(options: TopicsOptions, work: (admin: Admin) => Promise<void>): Promise<void> {
-  await using cluster = await openCluster(options.brokers, 'sluice-topics');
+  await using cluster = await openCluster(options, 'sluice-topics');
   await work(new Admin(cluster));
 }
 

@@ -13,13 +13,13 @@ import {
   planRebalance,
   type RebalancePlan,
 } from '../client/admin/rebalance-plan.ts';
-import { wholeNumber } from './arguments.ts';
+import { byteCount, wholeNumber } from './arguments.ts';
 import type { MoveOptions, RebalanceOptions } from './cluster.ts';
 import { type ClusterState, clusterState } from './cluster-state.ts';
 import { openCluster } from './open-cluster.ts';
 import { fail, printJson, printRows, remark } from './output.ts';
 import { formatBytes, startProgress } from './progress.ts';
-import { liftThrottle, setThrottle, throttleBytes } from './replication-throttle.ts';
+import { liftThrottle, setThrottle } from './replication-throttle.ts';
 
 const LOOK_MS = 1000;
 /** A request for more would come near the largest that a broker takes. */
@@ -57,8 +57,8 @@ async function moveReplicas(
   drained: BrokerId | undefined,
   planOf: (state: ClusterState) => RebalancePlan,
 ): Promise<void> {
-  const throttle = options.throttle === undefined ? undefined : throttleBytes(options.throttle);
-  await using cluster = await openCluster(options.brokers, 'sluice-cluster');
+  const throttle = options.throttle === undefined ? undefined : byteCount('--throttle', options.throttle);
+  await using cluster = await openCluster(options, 'sluice-cluster');
   const admin = new Admin(cluster);
   if (options.cancel) return await cancel(admin, options);
   const ongoing = await admin.ongoingReassignments();
@@ -170,7 +170,7 @@ async function watch(admin: Admin, options: MoveOptions, drained: BrokerId | und
   for (const outcome of await admin.electLeaders('preferred')) if (!outcome.ok) remark(outcome.error.message);
   if (drained === undefined) remark('everything is where it shall be');
   else await verifyDrained(admin, drained);
-  if (options.json) printJson({ done: process.exitCode !== 1 });
+  if (options.json) printJson({ done: (process.exitCode ?? 0) === 0 });
 }
 
 async function verifyDrained(admin: Admin, id: BrokerId): Promise<void> {

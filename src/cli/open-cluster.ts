@@ -1,11 +1,12 @@
 import { Cluster } from '../client/cluster.ts';
+import { type ConnectionOptions, clusterOptionsOf } from './connection-options.ts';
 
 /**
  * A cluster whose first contact was made: whoever types a command wants to hear at once that nobody is there, where a
  * program would rather wait for a broker to come up. The caller closes it.
  */
-export async function openCluster(brokers: string, clientId: string): Promise<Cluster> {
-  const cluster = new Cluster({ bootstrapServers: brokers, clientId });
+export async function openCluster(options: ConnectionOptions, clientId: string): Promise<Cluster> {
+  const cluster = new Cluster(clusterOptionsOf(options, clientId));
   try {
     await cluster.connection('any');
     return cluster;

@@ -4,6 +4,7 @@
  */
 import { messageOf, SluiceError } from '../base/errors.ts';
 import { colours } from './colours.ts';
+import { ExitCode, exitCodeOf } from './exit-codes.ts';
 
 /** One row of a table by column name. */
 export type Row = Readonly<Record<string, string | number | boolean | null>>;
@@ -22,6 +23,11 @@ export function printRows(rows: readonly Row[], options: TableOptions): void {
 
 export function printJson(value: unknown): void {
   write(process.stdout, `${JSON.stringify(value, undefined, 2)}\n`);
+}
+
+/** One object of a stream: a line of its own. */
+export function printJsonLine(value: unknown): void {
+  write(process.stdout, `${JSON.stringify(value)}\n`);
 }
 
 /** A line of data. */
@@ -61,11 +67,52 @@ function headingOf(column: string): string {
   return column.replace(/([a-z0-9])([A-Z])/g, '$1-$2').toUpperCase();
 }
 
+let whenClosed: (() => void) | undefined;
+
+/** What to do when the reader of standard output has seen enough (`| head`); undefined ends the process at once. */
+export function onOutputClosed(end: (() => void) | undefined): void {
+  whenClosed = end;
+}
+
+/** Takes care of failures of standard output; called once. */
+export function watchOutput(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // A reader that has seen enough is no failure; a full disk behind a redirection is.
+    if (error.code === 'EPIPE' && whenClosed !== undefined) {
+      const end = whenClosed;
+      whenClosed = undefined;
+      // Nothing can be written any more, also not what this still brings.
+      process.stdout.write = () => true;
+      end();
+      return;
+    }
+    if (error.code !== 'EPIPE') fail(new SluiceError('OUTPUT_FAILED', `cannot write the output: ${error.message}`));
+    process.exit();
+  });
+}
+
+let errorsAsJson = false;
+
+/** From now on: for whoever asked for JSON. */
+export function tellErrorsAsJson(): void {
+  errorsAsJson = true;
+}
+
 /** Prints what went wrong and what to do about it, and makes the process end with a failure. */
-export function fail(error: unknown): void {
-  remark(`${colours.red('error:')} ${messageOf(error)}`);
-  if (error instanceof SluiceError && error.remedy !== undefined) remark(`${colours.dim('try:')} ${error.remedy}`);
-  process.exitCode = 1;
+export function fail(thrown: unknown): void {
+  // What was thrown first says more than what closing then met with.
+  const error = thrown instanceof Error && 'suppressed' in thrown ? thrown.suppressed : thrown;
+  const remedy = error instanceof SluiceError ? error.remedy : undefined;
+  if (errorsAsJson) {
+    const [code, retriable] = error instanceof SluiceError ? [error.code, error.retriable] : ['UNEXPECTED', false];
+    remark(JSON.stringify({ error: { code, message: messageOf(error), retriable, remedy: remedy ?? null } }));
+  } else {
+    remark(`${colours.red('error:')} ${messageOf(error)}`);
+    if (remedy !== undefined) remark(`${colours.dim('try:')} ${remedy}`);
+  }
+  // The first failure decides, unless several say different things.
+  const code = exitCodeOf(error);
+  process.exitCode = process.exitCode === undefined || process.exitCode === code ? code : ExitCode.FAILED;
 }
 
 function write(stream: NodeJS.WriteStream, text: string): void {

@@ -1,5 +1,4 @@
 /** Limits what moving replicas may take of the network (KIP-73): set before they move, lifted when they have. */
-import { SluiceError } from '../base/errors.ts';
 import type { BrokerId } from '../base/units.ts';
 import type { Admin } from '../client/admin/admin.ts';
 import type { ConfigChange } from '../client/admin/configs.ts';
@@ -9,17 +8,6 @@ import type { PlannedMove } from '../client/admin/rebalance-plan.ts';
 const RATES = ['leader.replication.throttled.rate', 'follower.replication.throttled.rate'] as const;
 const LEADERS = 'leader.replication.throttled.replicas';
 const FOLLOWERS = 'follower.replication.throttled.replicas';
-
-const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30 };
-
-/** `1048576`, `50MiB`, in bytes a second. */
-export function throttleBytes(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim());
-  const unit = UNITS[match?.[2]?.toLowerCase() ?? ''];
-  const bytes = match === null || unit === undefined ? 0 : Math.floor(Number(match[1]) * unit);
-  if (bytes >= 1) return bytes;
-  throw new SluiceError('INVALID_ARGUMENT', `--throttle ${text}: give bytes a second, as in 1048576 or 50MiB`);
-}
 
 /** Replicas that are there send, replicas that are added fetch; nothing else is slowed down. */
 export async function setThrottle(

@@ -23,7 +23,7 @@ export async function resetOffsets(group: string, options: ResetOptions): Promis
   if (target.to !== 'listed' && options.topic.length === 0 && !options.allTopics) {
     throw new SluiceError('INVALID_ARGUMENT', 'no topic given: name some with --topic, or give --all-topics');
   }
-  await using cluster = await openCluster(options.brokers, 'sluice-groups');
+  await using cluster = await openCluster(options, 'sluice-groups');
   const admin = new Admin(cluster);
   await refuseActive(admin, group);
   const current = new Map(

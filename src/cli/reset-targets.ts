@@ -4,6 +4,7 @@ import { SluiceError } from '../base/errors.ts';
 import type { Offset, Timestamp, TopicPartition } from '../base/units.ts';
 import { wholeNumber } from './arguments.ts';
 import type { ResetOptions } from './groups.ts';
+import { duration, pointInTime } from './times.ts';
 
 /** Where a group shall read on. */
 export type ResetTarget =
@@ -30,9 +31,10 @@ export function resetTarget(options: ResetOptions, nowMs: Timestamp): ResetTarge
   if (options.toOffset !== undefined) {
     given.push({ to: 'offset', offset: wholeNumber('--to-offset', options.toOffset) });
   }
-  if (options.toDatetime !== undefined) given.push({ to: 'timestamp', timestamp: timeOf(options.toDatetime) });
+  if (options.toDatetime !== undefined)
+    given.push({ to: 'timestamp', timestamp: pointInTime('--to-datetime', options.toDatetime, nowMs) });
   if (options.byDuration !== undefined) {
-    given.push({ to: 'timestamp', timestamp: nowMs - durationMs(options.byDuration) });
+    given.push({ to: 'timestamp', timestamp: nowMs - duration('--by-duration', options.byDuration) });
   }
   if (options.shiftBy !== undefined) {
     given.push({ to: 'shift', count: wholeNumber('--shift-by', options.shiftBy, Number.MIN_SAFE_INTEGER) });
@@ -46,38 +48,6 @@ export function resetTarget(options: ResetOptions, nowMs: Timestamp): ResetTarge
 export function topicChoice(text: string): TopicChoice {
   const [topic, list] = text.split(':', 2) as [string, string | undefined];
   return { topic, partitions: list?.split(',').map((number) => wholeNumber('--topic', number)) };
-}
-
-function timeOf(text: string): Timestamp {
-  const time = /^\d+$/.test(text) ? Number(text) : Date.parse(text);
-  if (Number.isSafeInteger(time)) return time;
-  const example = '2026-05-01T12:00:00Z';
-  throw new SluiceError('INVALID_ARGUMENT', `--to-datetime ${text}: give a time such as ${example}, or milliseconds`);
-}
-
-const SHORT_UNITS_MS: Readonly<Record<string, number>> = {
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-};
-
-/** ISO 8601 as Kafka's tools take it (`P1DT2H`), or a number with a unit. */
-export function durationMs(text: string): number {
-  const short = /^(\d+)(ms|s|m|h|d)$/.exec(text);
-  if (short !== null) return Number(short[1]) * SHORT_UNITS_MS[short[2]!]!;
-  const iso = /^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?$/i.exec(text);
-  if (iso === null || !iso.slice(1).some((part) => part !== undefined)) {
-    throw new SluiceError('INVALID_ARGUMENT', `--by-duration ${text}: give a duration such as PT1H30M, 90m or 2d`);
-  }
-  const [days, hours, minutes, seconds] = iso.slice(1).map((part) => Number(part ?? 0)) as [
-    number,
-    number,
-    number,
-    number,
-  ];
-  return Math.round(((days * 24 + hours) * 60 + minutes) * 60_000 + seconds * 1000);
 }
 
 /** Lines of TOPIC,PARTITION,OFFSET, as this command prints and Kafka's tool exports them; `#` begins a remark. */

@@ -3,6 +3,7 @@ import { createLogger, type LogLevel } from '../base/logger.ts';
 import { type Broker, createBroker } from '../broker/broker.ts';
 import { colours } from './colours.ts';
 import { type ConfigurationOptions, configurationFrom } from './configuration.ts';
+import { letHeapGrow } from './heap-growth.ts';
 import { fail, remark } from './output.ts';
 
 export interface ForegroundBroker {
@@ -25,6 +26,7 @@ export async function runBroker(
   options: ConfigurationOptions & { readonly logLevel: LogLevel; readonly brokers?: string },
   before: () => Promise<void> = () => Promise.resolve(),
 ): Promise<ForegroundBroker> {
+  letHeapGrow();
   const config = configurationFrom(options);
   const onFailure = (): void => {
     process.exitCode = 1;

@@ -39,7 +39,7 @@ export async function runDemo(chosen: string | undefined, options: DemoOptions):
   const file = chosen ?? someFile();
   const { broker, addresses, readyLine, stop } = await runBroker(options);
   printLine(`${colours.green('●')} ${readyLine}\n`);
-  await using cluster = await openCluster(addresses, 'sluice-demo');
+  await using cluster = await openCluster({ brokers: addresses }, 'sluice-demo');
   await createTopicAnew(cluster);
   const sent = await produceFile(cluster, file);
   const read = await readBack(cluster);
@@ -57,7 +57,7 @@ export async function runDemo(chosen: string | undefined, options: DemoOptions):
     `\nThe broker keeps running. Any Kafka client can use ${colours.bold(addresses)}; or, in another terminal:`,
   );
   for (const command of [
-    `npx sluice consume ${TOPIC} --last 1 --exit --format '%p:%o %v\\n'`,
+    `npx sluice consume ${TOPIC} --offset -1 --exit --format '%p:%o %v\\n'`,
     `npx sluice topics describe ${TOPIC}`,
     `kcat -b ${addresses} -t ${TOPIC} -C -o beginning -e`,
   ]) {

@@ -6,7 +6,7 @@ import type { GroupDescription } from '../client/admin/describe-groups.ts';
 import { wholeNumber } from './arguments.ts';
 import type { DescribeOptions, GroupsOptions, ListOptions } from './groups.ts';
 import { openCluster } from './open-cluster.ts';
-import { fail, formatTable, printJson, printLine, printRows, type Row, remark } from './output.ts';
+import { fail, formatTable, printJson, printJsonLine, printLine, printRows, type Row, remark } from './output.ts';
 
 const CLIENT_ID = 'sluice-groups';
 const DEFAULT_WATCH_SECONDS = 2;
@@ -20,7 +20,7 @@ const MEMBER_COLUMNS = ['group', 'consumerId', 'instanceId', 'host', 'clientId',
 const STATE_COLUMNS = ['group', 'type', 'state', 'coordinator', 'assignor', 'members'];
 
 export async function listGroups(options: ListOptions): Promise<void> {
-  await using cluster = await openCluster(options.brokers, CLIENT_ID);
+  await using cluster = await openCluster(options, CLIENT_ID);
   const groups = await new Admin(cluster).listGroups({ states: options.state, types: options.type });
   const rows = groups.map(({ id: group, type, state, protocolType }) => ({ group, type, state, protocolType }));
   printRows(rows, { json: options.json, columns: ['group', 'type', 'state', 'protocolType'] });
@@ -30,7 +30,7 @@ export async function describeGroups(names: readonly string[], options: Describe
   if (names.length === 0 && !options.all) {
     throw new SluiceError('INVALID_ARGUMENT', 'no group given: name some, or give --all');
   }
-  await using cluster = await openCluster(options.brokers, CLIENT_ID);
+  await using cluster = await openCluster(options, CLIENT_ID);
   const admin = new Admin(cluster);
   if (options.watch === undefined) {
     await showOnce(admin, names, options);
@@ -61,7 +61,8 @@ async function showOnce(admin: Admin, names: readonly string[], options: Describ
       fail(error);
     }
   }
-  if (options.json) printJson(rows);
+  if (options.json && options.watch !== undefined) printJsonLine({ time: systemClock.wallMs(), groups: rows });
+  else if (options.json) printJson(rows);
   else if (rows.length > 0) printLine(formatTable(rows, columns).trimEnd());
 }
 
@@ -105,7 +106,7 @@ function topicsOf(assignment: GroupDescription['members'][number]['assignment'])
 }
 
 export async function deleteGroups(names: readonly string[], options: GroupsOptions): Promise<void> {
-  await using cluster = await openCluster(options.brokers, CLIENT_ID);
+  await using cluster = await openCluster(options, CLIENT_ID);
   const outcomes = await new Admin(cluster).deleteGroups(names);
   const rows = outcomes.flatMap((outcome) => (outcome.ok ? [{ group: outcome.id, deleted: true }] : []));
   if (rows.length > 0 || options.json) printRows(rows, { json: options.json, columns: ['group', 'deleted'] });

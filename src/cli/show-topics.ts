@@ -8,7 +8,7 @@ import { formatTable, printJson, printLine, printRows, type Row } from './output
 import type { TopicsOptions } from './topics.ts';
 
 export async function listTopics(options: TopicsOptions & { readonly internal: boolean }): Promise<void> {
-  await using cluster = await openCluster(options.brokers, 'sluice-topics');
+  await using cluster = await openCluster(options, 'sluice-topics');
   const topics = await new Admin(cluster).listTopics();
   const rows = topics
     .filter(({ internal }) => options.internal || !internal)
@@ -26,7 +26,7 @@ export async function describeTopics(
   names: readonly string[],
   options: TopicsOptions & { readonly allConfigs: boolean },
 ): Promise<void> {
-  await using cluster = await openCluster(options.brokers, 'sluice-topics');
+  await using cluster = await openCluster(options, 'sluice-topics');
   const admin = new Admin(cluster);
   const topics = allOrThrow(await admin.describeTopics(names));
   const configs = allOrThrow(await admin.describeConfigs(names.map((name) => ({ type: 'topic' as const, name }))));
@@ -42,7 +42,17 @@ export async function describeTopics(
   else for (const topic of described) printTopic(topic);
 }
 
-async function partitionRows(admin: Admin, topic: TopicDescription): Promise<Row[]> {
+interface DescribedPartition {
+  readonly partition: number;
+  readonly leader: number;
+  readonly leaderEpoch: number;
+  readonly replicas: readonly number[];
+  readonly inSync: readonly number[];
+  readonly startOffset: number;
+  readonly endOffset: number;
+}
+
+async function partitionRows(admin: Admin, topic: TopicDescription): Promise<DescribedPartition[]> {
   const ask = (at: 'earliest' | 'latest') =>
     admin.listOffsets(topic.partitions.map(({ partition }) => ({ topic: topic.name, partition, at })));
   const [starts, ends] = await Promise.all([ask('earliest'), ask('latest')]);
@@ -50,8 +60,8 @@ async function partitionRows(admin: Admin, topic: TopicDescription): Promise<Row
     partition,
     leader,
     leaderEpoch,
-    replicas: replicas.join(','),
-    inSync: inSync.join(','),
+    replicas,
+    inSync,
     startOffset: starts[index]!.offset,
     endOffset: ends[index]!.offset,
   }));
@@ -64,11 +74,14 @@ function configRow({ name, value, source }: ConfigEntry): Row {
 function printTopic(topic: {
   readonly name: string;
   readonly id: string;
-  readonly partitions: readonly Row[];
+  readonly partitions: readonly DescribedPartition[];
   readonly configs: readonly Row[];
 }): void {
   printLine(`${topic.name}  (id ${topic.id})`);
   const columns = ['partition', 'leader', 'leaderEpoch', 'replicas', 'inSync', 'startOffset', 'endOffset'];
-  printLine(formatTable(topic.partitions, columns));
+  const rows = topic.partitions.map((each) => {
+    return { ...each, replicas: each.replicas.join(','), inSync: each.inSync.join(',') };
+  });
+  printLine(formatTable(rows, columns));
   if (topic.configs.length > 0) printLine(formatTable(topic.configs, ['name', 'value', 'source']));
 }

@@ -1,7 +1,7 @@
 /** `sluice start`: a broker in the foreground, until SIGINT or SIGTERM. */
 import { type Command, Option } from 'commander';
 import type { LogLevel } from '../base/logger.ts';
-import { wholeNumber } from './arguments.ts';
+import { collect, wholeNumber } from './arguments.ts';
 import type { ConfigurationOptions } from './configuration.ts';
 import { printLine } from './output.ts';
 import type { ForegroundBroker } from './run-broker.ts';
@@ -10,8 +10,6 @@ export interface StartOptions extends ConfigurationOptions {
   readonly logLevel: LogLevel;
   readonly brokers?: string;
 }
-
-const collect = (value: string, previous: readonly string[]): readonly string[] => [...previous, value];
 
 /** The options that decide a broker's configuration, shared by the commands that start or explain one. */
 export function addConfigurationOptions(command: Command): Command {

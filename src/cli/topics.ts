@@ -1,11 +1,9 @@
 /** `sluice topics`: create, list, describe, alter, delete. */
 import type { Command } from 'commander';
-import { brokersOption, jsonOption } from './brokers.ts';
+import { collect } from './arguments.ts';
+import { addClientOptions, type ClientOptions } from './connection-options.ts';
 
-export interface TopicsOptions {
-  readonly brokers: string;
-  readonly json: boolean;
-}
+export type TopicsOptions = ClientOptions;
 
 export interface CreateOptions extends TopicsOptions {
   readonly partitions?: string;
@@ -20,12 +18,10 @@ export interface AlterOptions extends TopicsOptions {
   readonly reset: readonly string[];
 }
 
-const collect = (value: string, previous: readonly string[]): readonly string[] => [...previous, value];
-
 export function addTopicsCommand(program: Command): void {
   const topics = program.command('topics').description('create, list, describe, alter and delete topics');
   const command = (usage: string, description: string): Command =>
-    topics.command(usage).description(description).addOption(brokersOption()).addOption(jsonOption());
+    addClientOptions(topics.command(usage).description(description));
 
   command('create <names...>', 'create topics')
     .option('--partitions <count>', "how many partitions (default: the broker's)")

@@ -1,41 +1,22 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { disk } from '../../src/base/disk.ts';
 import { makeTemporaryDirectory } from '../../src/base/temporary-directory.ts';
+import { type CommandResult, ended, MAIN, SluiceCommand } from '../support/sluice-command.ts';
 
-const extension = extname(fileURLToPath(import.meta.url));
-const MAIN = fileURLToPath(new URL(`../../src/cli/main${extension}`, import.meta.url));
 const START_TIMEOUT_MS = 15_000;
-
-interface Result {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 let home = '';
 let address = '';
 let broker: ChildProcess | undefined;
+let command: SluiceCommand;
 
-function sluice(args: readonly string[], input = ''): Promise<Result> {
-  return new Promise((resolve) => {
-    const env = { ...process.env, SLUICE_BROKERS: address, NO_COLOR: '1' };
-    const child = execFile(process.execPath, [MAIN, ...args], { cwd: home, env }, (error, stdout, stderr) => {
-      resolve({ code: typeof error?.code === 'number' ? error.code : error === null ? 0 : -1, stdout, stderr });
-    });
-    child.stdin?.end(input);
-  });
-}
-
-async function json(args: readonly string[]): Promise<unknown> {
-  const { code, stdout, stderr } = await sluice([...args, '--json']);
-  assert.equal(code, 0, stderr);
-  return JSON.parse(stdout);
+function sluice(args: readonly string[], input = ''): Promise<CommandResult> {
+  return command.run(args, { input });
 }
 
 function freePort(): Promise<number> {
@@ -61,15 +42,12 @@ async function start(port: number, directory: string): Promise<{ child: ChildPro
   return { child, ready };
 }
 
-function ended(child: ChildProcess): Promise<number | null> {
-  return new Promise((resolve) => child.once('exit', (code) => resolve(code)));
-}
-
 describe('the command line', () => {
   before(async () => {
     home = makeTemporaryDirectory('sluice-cli');
     const port = await freePort();
     address = `localhost:${port}`;
+    command = new SluiceCommand({ brokers: address, cwd: home, configHome: join(home, 'config') });
     const { child, ready } = await start(port, join(home, 'data'));
     broker = child;
     assert.match(ready, new RegExp(`told to connect to ${address} \\(data in .*data\\)\n$`));
@@ -84,7 +62,7 @@ describe('the command line', () => {
   });
 
   it('creates, lists, describes, alters and deletes topics', async () => {
-    const [created] = (await json([
+    const [created] = (await command.json('topics create', [
       ...['topics', 'create', 'orders', '--partitions', '2', '--config', 'retention.ms=60000'],
     ])) as { readonly name: string; readonly partitions: number }[];
     assert.deepEqual([created!.name, created!.partitions], ['orders', 2]);
@@ -92,8 +70,16 @@ describe('the command line', () => {
     assert.equal(again.code, 1);
     assert.match(again.stderr, /already exists/);
     assert.equal(again.stdout, '');
-    await json(['topics', 'alter', 'orders', '--partitions', '3', '--config', 'cleanup.policy=compact']);
-    const [described] = (await json(['topics', 'describe', 'orders'])) as {
+    await command.json('topics alter', [
+      'topics',
+      'alter',
+      'orders',
+      '--partitions',
+      '3',
+      '--config',
+      'cleanup.policy=compact',
+    ]);
+    const [described] = (await command.json('topics describe', ['topics', 'describe', 'orders'])) as {
       readonly partitions: readonly unknown[];
       readonly configs: readonly { readonly name: string; readonly value: string }[];
     }[];
@@ -106,8 +92,10 @@ describe('the command line', () => {
     assert.equal(mistyped.code, 1);
     assert.match(mistyped.stderr, /topics have no config retention\.sm/);
     assert.equal((await sluice(['topics', 'alter', 'orders', '--reset', 'retention.ms'])).code, 0);
-    assert.deepEqual(await json(['topics', 'delete', 'orders']), [{ name: 'orders', deleted: true }]);
-    assert.deepEqual(await json(['topics', 'list']), []);
+    assert.deepEqual(await command.json('topics delete', ['topics', 'delete', 'orders']), [
+      { name: 'orders', deleted: true },
+    ]);
+    assert.deepEqual(await command.json('topics list', ['topics', 'list']), []);
   });
 
   it('sends lines and prints them again, byte for byte', async () => {
@@ -122,7 +110,7 @@ describe('the command line', () => {
     assert.equal(all.stdout, input.repeat(5));
     const piece = await sluice(['consume', 'lines', '--offset', '4999', '--partition', '0', '--max', '2']);
     assert.equal(piece.stdout, `${input.split('\n')[4999]!}\n${input.split('\n')[0]!}\n`);
-    const last = await sluice(['consume', 'lines', '--last', '1', '--exit', '--format', '%o\\n']);
+    const last = await sluice(['consume', 'lines', '--offset', '-1', '--exit', '--format', '%o\\n']);
     assert.equal(last.stdout, '24999\n');
   });
 
@@ -169,7 +157,7 @@ describe('the command line', () => {
 
   it('explains the configuration and names what is wrong with it', async () => {
     writeFileSync(join(home, 'server.properties'), 'log.retention.hours=24\n');
-    const rows = (await json([
+    const rows = (await command.json('config', [
       'config',
       '--changed',
       '--config',
@@ -193,7 +181,7 @@ describe('the command line', () => {
   it('says what to do about a broker that is not there, a port that is taken and a directory in use', async () => {
     const port = await freePort();
     const absent = await sluice(['topics', 'list', '--brokers', `localhost:${port}`]);
-    assert.equal(absent.code, 1);
+    assert.equal(absent.code, 3);
     assert.match(absent.stderr, /error: .*\n(.*\n)*try: /);
     const [, taken] = address.split(':');
     const busy = await sluice(['start', '--port', taken!, '--data-dir', join(home, 'other')]);

@@ -1,11 +1,9 @@
 /** `sluice groups` as a user runs it, against a broker in this process with a member that a wire holds. */
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { makeTemporaryDirectory } from '../../src/base/temporary-directory.ts';
 import { joinGroup } from '../../src/protocol/apis/join-group.ts';
 import { leaveGroup } from '../../src/protocol/apis/leave-group.ts';
@@ -13,10 +11,10 @@ import { offsetCommit } from '../../src/protocol/apis/offset-commit.ts';
 import { produce } from '../../src/protocol/apis/produce.ts';
 import { syncGroup } from '../../src/protocol/apis/sync-group.ts';
 import { buildBatch } from '../../src/records/builder.ts';
+import { ended, SluiceCommand } from '../support/sluice-command.ts';
 import { makeTopic, startTestBroker, type TestBroker } from '../support/test-broker.ts';
 import type { Wire } from '../support/wire.ts';
 
-const MAIN = fileURLToPath(new URL(`../../src/cli/main${extname(import.meta.filename)}`, import.meta.url));
 const TOPIC = 'orders';
 const FIRST_MS = 1_700_000_000_000;
 const STEP_MS = 60_000;
@@ -24,26 +22,15 @@ const STEP_MS = 60_000;
 let broker: TestBroker;
 let wire: Wire;
 let home = '';
+let command: SluiceCommand;
 
-interface Result {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+const sluice = (...args: readonly string[]) => command.run(['groups', ...args]);
 
-function sluice(...args: readonly string[]): Promise<Result> {
-  return new Promise((resolve) => {
-    const env = { ...process.env, SLUICE_BROKERS: `127.0.0.1:${broker.port}`, NO_COLOR: '1' };
-    execFile(process.execPath, [MAIN, 'groups', ...args], { cwd: home, env }, (error, stdout, stderr) => {
-      resolve({ code: typeof error?.code === 'number' ? error.code : error === null ? 0 : -1, stdout, stderr });
-    });
-  });
-}
-
-async function json(...args: readonly string[]): Promise<Record<string, unknown>[]> {
-  const { code, stdout, stderr } = await sluice(...args, '--json');
-  assert.equal(code, 0, stderr);
-  return JSON.parse(stdout);
+/** `flag` names the shape of the answer where it is not the command's own. */
+function json(...args: readonly string[]): Promise<Record<string, unknown>[]> {
+  const flag = args.find((each) => each === '--members' || each === '--state');
+  const name = args[0] === 'describe' && flag !== undefined ? `groups describe ${flag}` : `groups ${args[0]}`;
+  return command.json(name, ['groups', ...args]);
 }
 
 async function offsetsOf(group: string): Promise<unknown[]> {
@@ -58,6 +45,7 @@ before(async () => {
     config: { 'group.initial.rebalance.delay.ms': '0', 'offsets.topic.num.partitions': '4' },
   });
   wire = broker.wire();
+  command = new SluiceCommand({ brokers: `127.0.0.1:${broker.port}`, cwd: home });
   const topicId = await makeTopic(wire, TOPIC, { partitions: 2 });
   const records = Array.from({ length: 10 }, (_, at) => {
     return { key: null, value: Buffer.from(`v${at}`), timestamp: FIRST_MS + at * STEP_MS };
@@ -127,19 +115,19 @@ describe('sluice groups', () => {
   });
 
   it('refuses arguments that say nothing or too much', async () => {
-    for (const [args, why] of [
-      [['reset-offsets', 'g', '--topic', TOPIC], /give one of --to-earliest/],
-      [['reset-offsets', 'g', '--topic', TOPIC, '--to-earliest', '--to-latest'], /give one of --to-earliest/],
-      [['reset-offsets', 'g', '--to-earliest'], /no topic given/],
-      [['reset-offsets', 'g', '--topic', TOPIC, '--by-duration', 'soon'], /--by-duration soon: give a duration/],
-      [['reset-offsets', 'g', '--topic', TOPIC, '--to-datetime', 'soon'], /--to-datetime soon: give a time/],
-      [['reset-offsets', 'g', '--topic', 'nowhere', '--to-earliest'], /UNKNOWN|topic nowhere/],
-      [['describe'], /no group given/],
-      [['describe', 'nobody'], /group nobody/],
-      [['delete', 'nobody'], /group nobody/],
+    for (const [exit, args, why] of [
+      [2, ['reset-offsets', 'g', '--topic', TOPIC], /give one of --to-earliest/],
+      [2, ['reset-offsets', 'g', '--topic', TOPIC, '--to-earliest', '--to-latest'], /give one of --to-earliest/],
+      [2, ['reset-offsets', 'g', '--to-earliest'], /no topic given/],
+      [2, ['reset-offsets', 'g', '--topic', TOPIC, '--by-duration', 'soon'], /--by-duration soon: give a duration/],
+      [2, ['reset-offsets', 'g', '--topic', TOPIC, '--to-datetime', 'soon'], /--to-datetime soon: give a time/],
+      [1, ['reset-offsets', 'g', '--topic', 'nowhere', '--to-earliest'], /UNKNOWN|topic nowhere/],
+      [2, ['describe'], /no group given/],
+      [1, ['describe', 'nobody'], /group nobody/],
+      [1, ['delete', 'nobody'], /group nobody/],
     ] as const) {
       const { code, stderr } = await sluice(...args);
-      assert.equal(code, 1, args.join(' '));
+      assert.equal(code, exit, args.join(' '));
       assert.match(stderr, why);
     }
   });
@@ -198,12 +186,10 @@ describe('sluice groups', () => {
 
 /** `--watch` shows where the group is, again and again, until it is told to end. */
 async function assertWatched(commitFurther: () => Promise<void>): Promise<void> {
-  const args = [MAIN, 'groups', 'describe', 'live', '--watch', '1', '--brokers', `127.0.0.1:${broker.port}`];
-  const child = spawn(process.execPath, args, { cwd: home, stdio: ['ignore', 'pipe', 'inherit'] });
-  const ended = new Promise((resolve) => child.once('close', resolve));
+  const child = command.start(['groups', 'describe', 'live', '--watch', '1']);
   try {
     const offsets: string[] = [];
-    for await (const line of createInterface({ input: child.stdout })) {
+    for await (const line of createInterface({ input: child.stdout! })) {
       const [group, , , current, end, lag] = line.split(/ +/);
       if (group !== 'live') continue;
       offsets.push(`${current} ${end} ${lag}`);
@@ -216,7 +202,7 @@ async function assertWatched(commitFurther: () => Promise<void>): Promise<void> 
     assert.equal(child.exitCode, null, 'goes on until it is told to end');
   } finally {
     child.kill('SIGTERM');
-    await ended;
+    await ended(child);
   }
 }
 

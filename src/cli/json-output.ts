@@ -1,0 +1,200 @@
+/**
+ * What every command prints with --json: a stable interface. docs/cli.md is written from it, and the tests hold what
+ * commands print against it. Fields are only ever added.
+ */
+
+/** `string?` may be null. An array has elements of its one shape; an object has exactly these fields, `name?` may be absent. */
+export type Shape =
+  | 'string'
+  | 'number'
+  | 'boolean'
+  | 'any'
+  | 'string?'
+  | 'number?'
+  | 'text'
+  | readonly [Shape]
+  | { readonly [field: string]: Shape };
+
+export interface JsonOutput {
+  /** One value, or one object a line as things happen. */
+  readonly kind: 'value' | 'lines';
+  readonly shape: Shape;
+}
+
+const value = (shape: Shape): JsonOutput => ({ kind: 'value', shape });
+const lines = (shape: Shape): JsonOutput => ({ kind: 'lines', shape });
+
+const GROUP_LAG = {
+  group: 'string',
+  topic: 'string',
+  partition: 'number',
+  currentOffset: 'number?',
+  logEndOffset: 'number?',
+  lag: 'number?',
+  consumerId: 'string?',
+  host: 'string?',
+  clientId: 'string?',
+} as const;
+
+const MOVES = {
+  moves: [{ topic: 'string', partition: 'number', replicas: ['number'], target: ['number'], bytes: 'number' }],
+  bytes: 'number',
+} as const;
+
+const CONFIG = { name: 'string', value: 'string?', source: 'string' } as const;
+
+/** By the words of the command. */
+export const JSON_OUTPUT: Readonly<Record<string, JsonOutput>> = {
+  produce: value({
+    topic: 'string',
+    records: 'number',
+    bytes: 'number',
+    seconds: 'number',
+    recordsPerSecond: 'number',
+  }),
+  'produce --report': lines({ topic: 'string', partition: 'number', offset: 'number', timestamp: 'number' }),
+  consume: lines({
+    topic: 'string',
+    partition: 'number',
+    offset: 'number',
+    timestamp: 'number',
+    key: 'text',
+    value: 'text',
+    headers: [{ key: 'string', value: 'text' }],
+  }),
+  'topics create': value([{ name: 'string', id: 'string', partitions: 'number', replicationFactor: 'number' }]),
+  'topics list': value([{ name: 'string', id: 'string', partitions: 'number', replicas: 'number' }]),
+  'topics describe': value([
+    {
+      name: 'string',
+      id: 'string',
+      partitions: [
+        {
+          partition: 'number',
+          leader: 'number',
+          leaderEpoch: 'number',
+          replicas: ['number'],
+          inSync: ['number'],
+          startOffset: 'number?',
+          endOffset: 'number?',
+        },
+      ],
+      configs: [CONFIG],
+    },
+  ]),
+  'topics alter': value([{ name: 'string', change: 'string', value: 'any' }]),
+  'topics delete': value([{ name: 'string', deleted: 'boolean' }]),
+  'groups list': value([{ group: 'string', type: 'string', state: 'string', protocolType: 'string' }]),
+  'groups describe': value([GROUP_LAG]),
+  'groups describe --watch': lines({ time: 'number', groups: [GROUP_LAG] }),
+  'groups describe --members': value([
+    {
+      group: 'string',
+      consumerId: 'string',
+      instanceId: 'string?',
+      host: 'string',
+      clientId: 'string',
+      partitions: 'number',
+      assignment: 'string?',
+    },
+  ]),
+  'groups describe --state': value([
+    {
+      group: 'string',
+      type: 'string',
+      state: 'string',
+      coordinator: 'number',
+      assignor: 'string?',
+      members: 'number',
+    },
+  ]),
+  'groups reset-offsets': value([
+    { group: 'string', topic: 'string', partition: 'number', currentOffset: 'number?', newOffset: 'number' },
+  ]),
+  'groups delete': value([{ group: 'string', deleted: 'boolean' }]),
+  config: value([{ name: 'string', value: 'string?', source: 'string', origin: 'string?', effect: 'string' }]),
+  'cluster describe': value({
+    clusterId: 'string',
+    controllerId: 'number',
+    quorum: { kind: 'string', 'connect?': 'string', 'ensemble?': ['any'] },
+    partitions: { total: 'number', underReplicated: 'number', leaderless: 'number' },
+    brokers: [
+      {
+        broker: 'number',
+        host: 'string?',
+        port: 'number?',
+        rack: 'string?',
+        state: 'string',
+        replicas: 'number',
+        leaders: 'number',
+        preferred: 'number',
+      },
+    ],
+  }),
+  'cluster rebalance': value(MOVES),
+  'cluster rebalance --cancel': value([{ topic: 'string', partition: 'number', cancelled: 'boolean' }]),
+  'cluster drain': value(MOVES),
+  'cluster elect-leaders': value([{ topic: 'string', partition: 'number', elected: 'boolean' }]),
+  'cluster unregister': value([{ broker: 'number', unregistered: 'boolean' }]),
+  // Told apart by their `type`; the fields are those of what is dumped or found.
+  'log dump': lines('any'),
+  'log verify': lines('any'),
+  'profile create': value([{ name: 'string', brokers: 'string', current: 'boolean' }]),
+  'profile use': value([{ name: 'string', brokers: 'string', current: 'boolean' }]),
+  'profile list': value([{ name: 'string', brokers: 'string', current: 'boolean' }]),
+  'profile delete': value([{ name: 'string', deleted: 'boolean' }]),
+};
+
+/** What is wrong with a value, by its path; undefined where it has the shape. */
+export function mismatch(found: unknown, shape: Shape, path = '$'): string | undefined {
+  if (typeof shape === 'string') return isOfKind(found, shape) ? undefined : `${path} is no ${shape}`;
+  if (Array.isArray(shape)) {
+    if (!Array.isArray(found)) return `${path} is no array`;
+    const [element] = shape as readonly [Shape];
+    for (const [index, each] of found.entries()) {
+      const wrong = mismatch(each, element, `${path}[${index}]`);
+      if (wrong !== undefined) return wrong;
+    }
+    return undefined;
+  }
+  if (typeof found !== 'object' || found === null || Array.isArray(found)) return `${path} is no object`;
+  const fields = new Map(Object.entries(shape).map(([name, each]) => [name.replace(/\?$/, ''), each] as const));
+  for (const name of Object.keys(found)) if (!fields.has(name)) return `${path}.${name} is not declared`;
+  for (const [name, each] of fields) {
+    const inner = (found as Readonly<Record<string, unknown>>)[name];
+    if (inner === undefined && `${name}?` in shape) continue;
+    const wrong = mismatch(inner, each, `${path}.${name}`);
+    if (wrong !== undefined) return wrong;
+  }
+  return undefined;
+}
+
+function isOfKind(found: unknown, kind: string): boolean {
+  switch (kind) {
+    case 'any':
+      return found !== undefined;
+    case 'text':
+      return found === null || typeof found === 'string' || mismatch(found, { base64: 'string' }) === undefined;
+    case 'string?':
+      return found === null || typeof found === 'string';
+    case 'number?':
+      return found === null || typeof found === 'number';
+    default:
+      return typeof found === kind;
+  }
+}
+
+/** The shape as one line, for people. */
+export function formatShape(shape: Shape): string {
+  if (typeof shape === 'string') {
+    const names: Readonly<Record<string, string>> = {
+      'string?': 'string or null',
+      'number?': 'number or null',
+      text: 'string, null or {"base64": string}',
+    };
+    return names[shape] ?? shape;
+  }
+  if (Array.isArray(shape)) return `[${formatShape((shape as readonly [Shape])[0])}]`;
+  const fields = Object.entries(shape).map(([name, each]) => `${name}: ${formatShape(each)}`);
+  return `{${fields.join(', ')}}`;
+}
