@@ -1,5 +1,6 @@
 /** The client's operational errors: stable codes, and what to do about them. */
 import { SluiceError } from '../base/errors.ts';
+import type { Offset, TopicPartition } from '../base/units.ts';
 import { type ErrorCode, type ErrorName, errorMessage, errorName, isRetriable } from '../protocol/error-codes.ts';
 
 /** What to do about refusals that a user can do something about. */
@@ -45,6 +46,31 @@ export function noBrokerReachable(addresses: readonly string[], cause: unknown):
     remedy: 'Check the bootstrap servers, and that one of them runs.',
     cause,
   });
+}
+
+/**
+ * One partition cannot be read on from where it is; the others can. Reading tries again from the same offset unless the
+ * reader seeks.
+ */
+export class PartitionError extends SluiceError {
+  readonly topic: string;
+  readonly partition: number;
+  /** Where reading stands. */
+  readonly offset: Offset;
+  /** Where it could go on behind what is at fault; -1 where that is not known. */
+  readonly nextOffset: Offset;
+
+  constructor(
+    error: SluiceError,
+    place: TopicPartition,
+    offsets: { readonly offset: Offset; readonly nextOffset?: Offset },
+  ) {
+    super(error.code, error.message, error);
+    this.topic = place.topic;
+    this.partition = place.partition;
+    this.offset = offsets.offset;
+    this.nextOffset = offsets.nextOffset ?? -1;
+  }
 }
 
 export function clientClosed(): SluiceError {

@@ -8,10 +8,10 @@ import { SluiceError } from '../../base/errors.ts';
 import type { Offset, Timestamp, TopicPartition } from '../../base/units.ts';
 import { partitionName } from '../../base/units.ts';
 import type { Cluster } from '../cluster.ts';
-import { aborted } from '../errors.ts';
+import { aborted, PartitionError } from '../errors.ts';
 import { listOffsets } from '../list-offsets.ts';
 import { type ConsumerOptions, type ResolvedConsumerOptions, resolveConsumerOptions } from './consumer-options.ts';
-import type { ConsumedRecord, FetchedBatch } from './fetched-batch.ts';
+import { type ConsumedRecord, consumedRecord, type FetchedBatch } from './fetched-batch.ts';
 import { Fetcher } from './fetcher.ts';
 import { ClassicMember } from './group/classic-member.ts';
 import type { CommittedOffset, OffsetToCommit } from './group/committed-offsets.ts';
@@ -22,7 +22,7 @@ import { HeldPartitions, moveTo } from './held-partitions.ts';
 import { Holdings } from './holdings.ts';
 import { asSluiceError, OffsetKeeper } from './offset-keeper.ts';
 import { readPosition } from './read-position.ts';
-import { RecordDelivery } from './record-delivery.ts';
+import { type MakeRecord, RecordDelivery } from './record-delivery.ts';
 
 export interface CloseOptions {
   /** Whether the group hears of it at once. Default: unless the member is static. */
@@ -34,13 +34,14 @@ const LOOK_FOR_LATE_MS = 1000;
 
 let consumers = 0;
 
-export class Consumer implements AsyncIterable<ConsumedRecord>, AsyncDisposable {
+/** `R` is what the reader gets of a record, see `MakeRecord`. */
+export class Consumer<R = ConsumedRecord> implements AsyncIterable<R>, AsyncDisposable {
   readonly #cluster: Cluster;
   readonly #options: ResolvedConsumerOptions;
   readonly #lane = `consumer-${++consumers}`;
   readonly #held = new HeldPartitions();
   readonly #fetcher: Fetcher;
-  readonly #delivery: RecordDelivery;
+  readonly #delivery: RecordDelivery<R>;
   readonly #holdings: Holdings;
   readonly #keeper: OffsetKeeper;
   readonly #link: CoordinatorLink | undefined;
@@ -55,13 +56,15 @@ export class Consumer implements AsyncIterable<ConsumedRecord>, AsyncDisposable 
   #closing: Promise<void> | undefined;
 
   /** The cluster is shared and stays open when the consumer is closed. Throws a SluiceError INVALID_OPTION. */
-  constructor(cluster: Cluster, options: ConsumerOptions = {}) {
+  constructor(cluster: Cluster, options: ConsumerOptions = {}, makeRecord?: MakeRecord<R>) {
     this.#cluster = cluster;
     this.#options = resolveConsumerOptions(options, this.#lane);
     const { group, fetch } = this.#options;
     this.#link = group === undefined ? undefined : new CoordinatorLink(cluster, group.groupId, this.#lane);
     this.#fetcher = new Fetcher(cluster, fetch, []);
-    this.#delivery = new RecordDelivery(cluster.dependencies.clock, this.#fetcher, this.#held);
+    // Whoever leaves `makeRecord` out has R by default.
+    const make = makeRecord ?? (consumedRecord as MakeRecord<unknown> as MakeRecord<R>);
+    this.#delivery = new RecordDelivery(cluster.dependencies.clock, this.#fetcher, this.#held, make);
     this.#keeper = new OffsetKeeper(cluster, this.#options, this.#link, this.#held);
     this.#holdings = new Holdings(cluster, this.#options, {
       held: this.#held,
@@ -111,8 +114,11 @@ export class Consumer implements AsyncIterable<ConsumedRecord>, AsyncDisposable 
     return this.#membership?.identity.memberId ?? '';
   }
 
-  /** Records one by one; those of one partition by offset. A loop that ended may be taken up again by another one. */
-  [Symbol.asyncIterator](): AsyncIterableIterator<ConsumedRecord> {
+  /**
+   * Records one by one; those of one partition by offset. A loop that ended may be taken up again by another one: also after
+   * a PartitionError, which comes back unless the reader seeks. Other errors are for good.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<R> {
     return this.#iterate(() => this.#delivery.takeRecord());
   }
 
@@ -147,6 +153,7 @@ export class Consumer implements AsyncIterable<ConsumedRecord>, AsyncDisposable 
         const value = take();
         if (value !== undefined) return Promise.resolve({ done: false, value });
       } catch (error) {
+        if (error instanceof PartitionError) return Promise.reject(error);
         this.#fail(asSluiceError(error));
       }
     }
@@ -168,6 +175,7 @@ export class Consumer implements AsyncIterable<ConsumedRecord>, AsyncDisposable 
         await this.#fetcher.arrival();
       }
     } catch (error) {
+      if (error instanceof PartitionError) throw error;
       this.#fail(asSluiceError(error));
       throw this.#failure;
     } finally {
@@ -327,6 +335,7 @@ export class Consumer implements AsyncIterable<ConsumedRecord>, AsyncDisposable 
 
   /** Commits what was processed, gives up the partitions and leaves the group. A loop under way ends. */
   close(options: CloseOptions = {}): Promise<void> {
+    this.#holdings.closing();
     this.#closing ??= this.#close(options);
     return this.#closing;
   }
@@ -342,6 +351,7 @@ export class Consumer implements AsyncIterable<ConsumedRecord>, AsyncDisposable 
     await this.#membership?.close(leave);
     this.#stop.abort();
     this.#fetcher.stop();
+    await this.#fetcher.closeSessions();
     await this.#link?.close();
     await this.#cluster.closeLane(this.#options.fetch.lane);
   }

@@ -43,9 +43,14 @@ export class FetchAnswerIndex {
 
   constructor(answer: FetchAnswer) {
     for (const { topic, topicId, partitions } of answer.responses) {
-      const found = new Map(partitions.map((each) => [each.partitionIndex, each]));
-      if (topicId !== ZERO_UUID) this.#byId.set(topicId, found);
-      else this.#byName.set(topic, found);
+      const [index, key] = topicId === ZERO_UUID ? [this.#byName, topic] : [this.#byId, topicId];
+      let found = index.get(key);
+      if (found === undefined) {
+        found = new Map();
+        index.set(key, found);
+      }
+      // A topic may come up several times: a broker answers in the order in which partitions had their turn.
+      for (const each of partitions) found.set(each.partitionIndex, each);
     }
   }
 

@@ -19,6 +19,7 @@ interface Remembered {
 export type SessionFields = Pick<FetchBody, 'sessionId' | 'sessionEpoch' | 'topics' | 'forgottenTopicsData'>;
 
 const NEW_SESSION = 0;
+const FINAL_EPOCH = -1;
 const LARGEST_EPOCH = 2 ** 31 - 1;
 
 export class FetchSession {
@@ -68,6 +69,15 @@ export class FetchSession {
   /** There was no answer, so nobody knows what the broker remembers: the next request replaces the session. */
   failed(): void {
     this.#epoch = NEW_SESSION;
+  }
+
+  /** What lets the broker forget the session; undefined where there is none. */
+  end(): SessionFields | undefined {
+    const sessionId = this.#id;
+    this.#id = 0;
+    this.#startAnew();
+    if (sessionId === 0) return undefined;
+    return { sessionId, sessionEpoch: FINAL_EPOCH, topics: [], forgottenTopicsData: [] };
   }
 
   #startAnew(): void {

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type BatchSpec, buildBatch } from '../../records/builder.ts';
 import { ControlType, controlKey, endTransactionValue } from '../../records/control.ts';
-import { CorruptRecords } from '../../records/corrupt-records.ts';
 import { type AbortedTransaction, splitFetch } from './fetched-batch.ts';
 
 const EVERYTHING = { from: 0, before: Infinity };
@@ -22,11 +21,12 @@ function marker(baseOffset: number, producerId: number, type: 0 | 1): Buffer {
 function split(parts: readonly Buffer[], window = EVERYTHING, aborted: readonly AbortedTransaction[] = []) {
   const bytes = Buffer.concat(parts);
   const source = { topic: 't', partition: 2, bytes, highWatermark: 99, aborted, checkCrcs: true };
-  const { batches, next, cut } = splitFetch({ ...source, maxUncompressedBytes: undefined }, window);
+  const { batches, next, cut, fault } = splitFetch({ ...source, maxUncompressedBytes: undefined }, window);
   return {
     values: batches.flatMap((each) => [...each.records()].map(({ value }) => String(value))),
     next,
     cut,
+    fault,
     batches,
   };
 }
@@ -95,9 +95,14 @@ test('goes on behind the offsets that compaction has emptied', () => {
   assert.equal(next, 15);
 });
 
-test('refuses a batch that does not match its checksum, and bytes that are no batch', () => {
-  const broken = data(5, ['abc']);
+test('stops in front of a batch that does not match its checksum, and of bytes that are no batch', () => {
+  const broken = data(7, ['abc', 'd']);
   broken[broken.length - 3]! ^= 1;
-  assert.throws(() => split([broken]), CorruptRecords);
-  assert.throws(() => split([Buffer.alloc(100, 0xff)]), CorruptRecords);
+  const told = split([data(5, ['a', 'b']), broken, data(9, ['e'])], { from: 5, before: Infinity });
+  assert.deepEqual(told.values, ['a', 'b']);
+  assert.equal(told.next, 7);
+  assert.equal(told.fault?.nextOffset, 9);
+  assert.match(told.fault.message, /checksum/);
+  const nonsense = split([Buffer.alloc(100, 0xff)]);
+  assert.deepEqual([nonsense.next, nonsense.fault?.nextOffset, nonsense.batches.length], [0, 1, 0]);
 });

@@ -84,12 +84,16 @@ export class FetchedBatch {
 
   /** The records that were asked for, as objects. Throws CorruptRecords. */
   *records(): Generator<ConsumedRecord, void, void> {
-    const { topic, partition, leaderEpoch } = this;
     const cursor = this.cursor();
-    while (cursor.next()) {
-      if (this.wants(cursor.offset)) yield { topic, partition, leaderEpoch, ...viewRecord(cursor) };
-    }
+    while (cursor.next()) if (this.wants(cursor.offset)) yield consumedRecord(this, cursor);
   }
+}
+
+/** The record on which a cursor stands, with its place. */
+export function consumedRecord(batch: FetchedBatch, cursor: RecordCursor): ConsumedRecord {
+  const { offset, timestamp, key, value, headers } = viewRecord(cursor);
+  const { topic, partition, leaderEpoch } = batch;
+  return { topic, partition, leaderEpoch, offset, timestamp, key, value, headers };
 }
 
 /** Offsets that a reader asked for: from the first, before the second. */
@@ -117,57 +121,93 @@ export interface SplitFetch {
   readonly batches: readonly FetchedBatch[];
   /** Where the next fetch goes on. */
   readonly next: Offset;
+  /** Leader epoch of what lies before `next`; undefined where nothing new does. */
+  readonly epoch: LeaderEpoch | undefined;
   /** A batch begins here that the answer has not whole. */
   readonly cut: boolean;
+  /** Why nothing behind the batches could be read. */
+  readonly fault: BatchFault | undefined;
+}
+
+/** A batch that makes no sense. */
+export interface BatchFault {
+  readonly message: string;
+  /** Behind it, as far as its header can be believed. */
+  readonly nextOffset: Offset;
 }
 
 /**
  * The batches of a fetch that a reader may see: whole, with records in its window, no control batches, nothing of aborted
- * transactions. Throws CorruptRecords.
+ * transactions. Stops in front of a batch that is broken.
  */
 export function splitFetch(source: TopicPartition & FetchedBytes, window: OffsetWindow): SplitFetch {
   const { bytes } = source;
   const batches: FetchedBatch[] = [];
   const aborted = new AbortedProducers(source.aborted);
   let next = window.from;
+  let epoch: LeaderEpoch | undefined;
   let at = 0;
   while (at < bytes.length) {
     const size = wholeBatchBytes(bytes, at);
-    if (size === PARTIAL) return { batches, next, cut: true };
+    if (size === PARTIAL) return { batches, next, epoch, cut: true, fault: undefined };
     if (size === BROKEN || batch.magic(bytes, at) !== batch.MAGIC_V2) {
-      throw new CorruptRecords(`what lies at offset ${next} is no record batch of version 2`);
-    }
-    if (source.checkCrcs && !matchesChecksum(bytes, at)) {
-      throw new CorruptRecords(`the batch at offset ${batch.baseOffset(bytes, at)} does not match its checksum`);
+      const message = `what lies at offset ${next} is no record batch of version 2`;
+      return { batches, next, epoch, cut: false, fault: { message, nextOffset: next + 1 } };
     }
     const last = batch.lastOffset(bytes, at);
-    if (!aborted.hides(bytes, at) && last >= window.from && batch.baseOffset(bytes, at) < window.before) {
+    const message = faultOf(source, at, aborted);
+    if (message !== undefined) {
+      const nextOffset = last >= next && last - next < MOST_BELIEVED_RECORDS ? last + 1 : next + 1;
+      return { batches, next, epoch, cut: false, fault: { message, nextOffset } };
+    }
+    if (!aborted.isHidden && last >= window.from && batch.baseOffset(bytes, at) < window.before) {
       batches.push(new FetchedBatch(source, at, size, window));
     }
     next = Math.max(next, last + 1);
+    epoch = batch.leaderEpoch(bytes, at);
     at += size;
   }
-  return { batches, next, cut: false };
+  return { batches, next, epoch, cut: false, fault: undefined };
+}
+
+/** More than fit a batch of 1 GiB: a header that says so is broken itself. */
+const MOST_BELIEVED_RECORDS = 2 ** 27;
+
+/** What is wrong with a whole batch; otherwise lets the transactions move past it. */
+function faultOf(source: FetchedBytes, at: number, aborted: AbortedProducers): string | undefined {
+  const { bytes, checkCrcs } = source;
+  if (checkCrcs && !matchesChecksum(bytes, at)) {
+    return `the batch at offset ${batch.baseOffset(bytes, at)} does not match its checksum`;
+  }
+  try {
+    aborted.pass(bytes, at);
+    return undefined;
+  } catch (error) {
+    if (error instanceof CorruptRecords) return error.message;
+    throw error;
+  }
 }
 
 /** Walks along with the batches of one fetch and knows which producers have an aborted transaction open. */
 class AbortedProducers {
   readonly #coming: AbortedTransaction[];
   readonly #open = new Set<number>();
+  /** Whether the reader must not see the last batch: a control batch, or one of an aborted transaction. */
+  isHidden = false;
 
   constructor(transactions: readonly AbortedTransaction[]) {
     this.#coming = [...transactions].sort((left, right) => left.firstOffset - right.firstOffset);
   }
 
-  /** Whether the reader must not see the batch: a control batch, or one of an aborted transaction. */
-  hides(bytes: Buffer, at: number): boolean {
+  /** Throws CorruptRecords. */
+  pass(bytes: Buffer, at: number): void {
     const bits = batch.attributes(bytes, at);
     const last = batch.lastOffset(bytes, at);
     while (this.#coming.length > 0 && this.#coming[0]!.firstOffset <= last)
       this.#open.add(this.#coming.shift()!.producerId);
-    if (!batch.isControl(bits)) return batch.isTransactional(bits) && this.#open.has(batch.producerId(bytes, at));
-    if (isAbortMarker(bytes, at)) this.#open.delete(batch.producerId(bytes, at));
-    return true;
+    this.isHidden =
+      batch.isControl(bits) || (batch.isTransactional(bits) && this.#open.has(batch.producerId(bytes, at)));
+    if (batch.isControl(bits) && isAbortMarker(bytes, at)) this.#open.delete(batch.producerId(bytes, at));
   }
 }
 

@@ -4,14 +4,15 @@
  */
 import type { Timer } from '../../base/clock.ts';
 import { SluiceError } from '../../base/errors.ts';
-import { type BrokerId, partitionName } from '../../base/units.ts';
+import { type BrokerId, type LeaderEpoch, type Offset, partitionName, type TopicPartition } from '../../base/units.ts';
 import { fetch } from '../../protocol/apis/fetch.ts';
 import { ErrorCode, isRetriable } from '../../protocol/error-codes.ts';
-import { CorruptRecords } from '../../records/corrupt-records.ts';
+import type { CorruptRecords } from '../../records/corrupt-records.ts';
 import type { Cluster } from '../cluster.ts';
-import { clientClosed, mayRetry, refusedBy } from '../errors.ts';
+import { clientClosed, mayRetry, PartitionError, refusedBy } from '../errors.ts';
 import type { TopicView } from '../metadata-cache.ts';
 import { backoffMs } from '../retry.ts';
+import { tell } from './consumer-events.ts';
 import {
   type FetchAnswer,
   FetchAnswerIndex,
@@ -25,12 +26,15 @@ import { type FetchedBatch, splitFetch } from './fetched-batch.ts';
 import type { FetchOptions } from './options.ts';
 import { isFinished, type ReadPosition } from './read-position.ts';
 import { resolveReset } from './start-position.ts';
+import { checkPositions, type Divergence, needsValidation } from './truncation-check.ts';
 
-/** A batch for the reader, and where it comes from. */
-export interface Fetched {
-  readonly batch: FetchedBatch;
-  readonly position: ReadPosition;
-}
+/** A batch for the reader, or what keeps it from the next one, and where that is. */
+export type Fetched =
+  | { readonly position: ReadPosition; readonly batch: FetchedBatch; readonly failure?: undefined }
+  | { readonly position: ReadPosition; readonly batch?: undefined; readonly failure: PartitionError };
+
+/** How long a broker is waited for that shall forget a session. */
+const PARTING_TIMEOUT_MS = 1000;
 
 export class Fetcher {
   readonly #cluster: Cluster;
@@ -41,6 +45,8 @@ export class Fetcher {
   readonly #busyBrokers = new Set<BrokerId>();
   readonly #lookUps = new Set<string>();
   #bufferedBytes = 0;
+  /** What the answers under way may bring at the most. */
+  #expectedBytes = 0;
   #turn = 0;
   #poked = false;
   #stopped = false;
@@ -82,8 +88,13 @@ export class Fetcher {
   take(): Fetched | undefined {
     const at = this.#fetched.findIndex(({ position }) => !position.paused);
     if (at < 0) return undefined;
-    const [entry] = this.#fetched.splice(at, 1);
-    const { batch, position } = entry!;
+    const entry = at === 0 ? this.#fetched.shift()! : this.#fetched.splice(at, 1)[0]!;
+    const { batch, position } = entry;
+    if (batch === undefined) {
+      position.failed = false;
+      this.poke();
+      return entry;
+    }
     this.#bufferedBytes -= batch.byteLength;
     position.bufferedBytes -= batch.byteLength;
     if (this.#fetched.length === 0 || this.#hasRoom(position)) this.poke();
@@ -109,6 +120,7 @@ export class Fetcher {
   async next(): Promise<FetchedBatch | undefined> {
     for (;;) {
       const entry = this.take();
+      if (entry?.failure !== undefined) throw entry.failure;
       if (entry !== undefined) return entry.batch;
       if (this.#failure !== undefined) throw this.#failure;
       if (this.#stopped || this.#positions.every(isFinished)) return undefined;
@@ -152,11 +164,13 @@ export class Fetcher {
     const nowMs = this.#nowMs;
     let wakeAtMs = Infinity;
     const byBroker = new Map<BrokerId, Wanted[]>();
+    const unsure: Wanted[] = [];
     // A limit on bytes serves the first partitions of a request best: every turn begins with another one.
     this.#turn = (this.#turn + 1) % Math.max(1, this.#positions.length);
     for (let index = 0; index < this.#positions.length; index++) {
       const position = this.#positions[(index + this.#turn) % this.#positions.length]!;
-      if (position.asked || position.paused || isFinished(position) || !this.#hasRoom(position)) continue;
+      if (position.asked || position.failed || position.paused) continue;
+      if (isFinished(position) || !this.#hasRoom(position)) continue;
       if (position.notBeforeMs > nowMs) {
         wakeAtMs = Math.min(wakeAtMs, position.notBeforeMs);
         continue;
@@ -165,25 +179,38 @@ export class Fetcher {
       const source = topic === undefined ? -1 : sourceOf(position, topic, nowMs);
       if (topic === undefined || source < 0) {
         this.#lookUp(position);
+      } else if (needsValidation(position, topic)) {
+        unsure.push({ position, topic });
       } else if (!this.#busyBrokers.has(source)) {
         byBroker.set(source, byBroker.get(source) ?? []);
         byBroker.get(source)!.push({ position, topic });
       }
     }
-    for (const [broker, wanted] of byBroker) this.#send(broker, wanted);
+    if (unsure.length > 0) this.#validate(unsure);
+    const brokers = byBroker.size + this.#busyBrokers.size;
+    for (const [broker, wanted] of byBroker) this.#send(broker, wanted, this.#shareOf(brokers));
     this.#wakeAt(wakeAtMs);
   }
 
-  #send(broker: BrokerId, wanted: readonly Wanted[]): void {
+  /** How many bytes one broker may answer with, so that all together stay within what may be fetched ahead. */
+  #shareOf(brokers: number): number {
+    const { maxBytes, prefetchBytes, partitionMaxBytes } = this.#options;
+    const left = prefetchBytes - this.#bufferedBytes - this.#expectedBytes;
+    return Math.min(maxBytes, Math.max(partitionMaxBytes, Math.min(left, Math.floor(prefetchBytes / brokers))));
+  }
+
+  #send(broker: BrokerId, wanted: readonly Wanted[], maxBytes: number): void {
     this.#busyBrokers.add(broker);
+    this.#expectedBytes += maxBytes;
     for (const { position } of wanted) position.asked = true;
     const done = (): void => {
       this.#busyBrokers.delete(broker);
+      this.#expectedBytes -= maxBytes;
       for (const { position } of wanted) position.asked = false;
     };
     const session = this.#sessions.get(broker) ?? new FetchSession();
     this.#sessions.set(broker, session);
-    this.#exchange(broker, session, wanted).then(
+    this.#exchange({ broker, session, wanted, maxBytes }).then(
       (answer) => {
         done();
         if (!this.#stopped) this.#receive(broker, wanted, answer);
@@ -202,14 +229,10 @@ export class Fetcher {
     );
   }
 
-  async #exchange(
-    broker: BrokerId,
-    session: FetchSession,
-    wanted: readonly Wanted[],
-  ): Promise<FetchAnswer | undefined> {
+  async #exchange({ broker, session, wanted, maxBytes }: Exchange): Promise<FetchAnswer | undefined> {
     const connection = await this.#cluster.connection(broker, this.#options.lane);
     const atMostVersion = mostFetchVersion(wanted);
-    const body = fetchBody(session.request(wanted, this.#options.partitionMaxBytes), this.#options);
+    const body = fetchBody(session.request(wanted, this.#options.partitionMaxBytes), { ...this.#options, maxBytes });
     const answer = await connection.request(fetch, body, { atMostVersion });
     if (session.answered(answer)) return undefined;
     if (answer.errorCode !== ErrorCode.NONE) throw refusedBy(answer.errorCode, `fetching from broker ${broker}`);
@@ -226,14 +249,13 @@ export class Fetcher {
     for (const each of wanted) {
       const fetched = index.get(each);
       if (fetched === undefined || each.position.dropped) continue;
-      if (fetched.errorCode === ErrorCode.NONE) this.#accept(each.position, fetched);
+      if (fetched.errorCode === ErrorCode.NONE) this.#accept(each, fetched);
       else this.#refused(broker, each, fetched, answer);
     }
     this.#wakeReader?.();
   }
 
-  #accept(position: ReadPosition, answer: PartitionFetch): void {
-    position.failures = 0;
+  #accept({ position, topic: view }: Wanted, answer: PartitionFetch): void {
     position.highWatermark = answer.highWatermark;
     position.endOffset = this.#options.isolation === 'read_committed' ? answer.lastStableOffset : answer.highWatermark;
     if (answer.preferredReadReplica >= 0) {
@@ -241,7 +263,10 @@ export class Fetcher {
       position.readFromUntilMs = this.#nowMs + this.#cluster.options.metadataMaxAgeMs;
     }
     const bytes = answer.records;
-    if (bytes === null || bytes.length === 0) return;
+    if (bytes === null || bytes.length === 0) {
+      position.failures = 0;
+      return;
+    }
     const { topic, partition } = position;
     const { checkCrcs, maxUncompressedBytes } = this.#options;
     const aborted = answer.abortedTransactions ?? [];
@@ -254,19 +279,28 @@ export class Fetcher {
       checkCrcs,
       maxUncompressedBytes,
     };
-    try {
-      const split = splitFetch(source, { from: position.next, before: position.before });
-      if (split.cut && split.next === position.next) throw new CorruptRecords('the broker sent less than one batch');
-      position.next = split.next;
-      for (const batch of split.batches) {
-        position.bufferedBytes += batch.byteLength;
-        this.#bufferedBytes += batch.byteLength;
-        this.#fetched.push({ batch, position });
-      }
-    } catch (error) {
-      if (!(error instanceof CorruptRecords)) throw error;
-      this.#fail(corrupt(position, error));
+    const split = splitFetch(source, { from: position.next, before: position.before });
+    const isStuck = split.cut && split.next === position.next;
+    const fault = isStuck ? { message: 'the broker sent less than one batch', nextOffset: -1 } : split.fault;
+    position.next = split.next;
+    position.epoch = split.epoch ?? position.epoch;
+    position.validatedIn = Math.max(position.validatedIn, view.partitions[partition]?.leaderEpoch ?? -1);
+    for (const batch of split.batches) {
+      position.bufferedBytes += batch.byteLength;
+      this.#bufferedBytes += batch.byteLength;
+      this.#fetched.push({ batch, position });
     }
+    if (fault === undefined) position.failures = 0;
+    else this.#failAt(position, corrupt(position, { message: fault.message, nextOffset: fault.nextOffset }));
+  }
+
+  /** The reader hears of it behind what was fetched before; another attempt is made when it comes back for more. */
+  #failAt(position: ReadPosition, failure: PartitionError): void {
+    if (position.dropped) return;
+    this.#later(position, false);
+    position.failed = true;
+    this.#fetched.push({ position, failure });
+    this.#wakeReader?.();
   }
 
   #refused(
@@ -287,15 +321,51 @@ export class Fetcher {
     const hint = { topic: position.topic, partition: position.partition, leader, leaderEpoch };
     if (leader >= 0 && this.#cluster.learnLeader(hint, endpoints)) return;
     if (isRetriable(errorCode)) this.#later(position, true);
-    else this.#fail(refusedBy(errorCode, partitionName(position.topic, position.partition)));
+    else this.#failAt(position, refusedAt(position, errorCode));
+  }
+
+  /** Asks the leaders whether what was read before is still in their logs (KIP-320). */
+  #validate(unsure: readonly Wanted[]): void {
+    for (const { position } of unsure) position.asked = true;
+    checkPositions(this.#cluster, unsure).then(
+      (found) => {
+        for (const { position, leaderEpoch, divergence } of found) {
+          position.asked = false;
+          if (divergence === 'unknown') this.#later(position, true);
+          else if (divergence === undefined) position.validatedIn = leaderEpoch;
+          else this.#diverged(position, leaderEpoch, divergence);
+        }
+        this.poke();
+      },
+      (error: unknown) => {
+        for (const { position } of unsure) position.asked = false;
+        this.#fail(asSluiceError(error));
+      },
+    );
+  }
+
+  /** What was read last is not in the log any more: goes on where the histories part, where the reader allows that. */
+  #diverged(position: ReadPosition, leaderEpoch: LeaderEpoch, { epoch, endOffset }: Divergence): void {
+    const lost = { topic: position.topic, partition: position.partition, offset: position.next, endOffset };
+    tell('truncated', lost);
+    position.validatedIn = leaderEpoch;
+    if (this.#options.whenOutOfRange === 'fail') {
+      this.#failAt(position, truncated(position, endOffset));
+      position.epoch = -1;
+    } else if (endOffset < 0) {
+      position.epoch = -1;
+      this.#outOfRange(position);
+    } else {
+      position.next = endOffset;
+      position.epoch = epoch;
+    }
   }
 
   /** The asked offset is gone or not there yet: goes on elsewhere, where the reader allows that. */
   #outOfRange(position: ReadPosition): void {
     const { whenOutOfRange: policy, isolation } = this.#options;
     if (policy === 'fail') {
-      const about = `offset ${position.next} of ${partitionName(position.topic, position.partition)}`;
-      this.#fail(refusedBy(ErrorCode.OFFSET_OUT_OF_RANGE, about));
+      this.#failAt(position, refusedAt(position, ErrorCode.OFFSET_OUT_OF_RANGE));
       return;
     }
     position.asked = true;
@@ -303,6 +373,7 @@ export class Fetcher {
       ([offset]) => {
         position.asked = false;
         position.next = offset!;
+        position.epoch = -1;
         this.poke();
         this.#wakeReader?.();
       },
@@ -347,6 +418,24 @@ export class Fetcher {
     );
   }
 
+  /** Lets the brokers forget the sessions; best effort, and for a second at the most. Call after `stop`. */
+  async closeSessions(): Promise<void> {
+    const { clock } = this.#cluster.dependencies;
+    const open = [...this.#sessions].map(async ([broker, session]) => {
+      const last = session.end();
+      if (last === undefined || this.#cluster.closing.aborted) return;
+      const connection = await this.#cluster.connection(broker);
+      await connection.request(fetch, { ...fetchBody(last, this.#options), maxWaitMs: 0, minBytes: 0 });
+    });
+    this.#sessions.clear();
+    let timer: Timer | undefined;
+    const tooLong = new Promise((resolve) => {
+      timer = clock.after(PARTING_TIMEOUT_MS, () => resolve(undefined));
+    });
+    await Promise.race([Promise.allSettled(open), tooLong]);
+    timer?.cancel();
+  }
+
   #fail(error: SluiceError): void {
     if (!this.#stopped) this.stop(error);
   }
@@ -370,15 +459,43 @@ function isUnknownTopic(error: unknown): boolean {
   return error instanceof SluiceError && error.code === 'UNKNOWN_TOPIC_OR_PARTITION';
 }
 
+interface Exchange {
+  readonly broker: BrokerId;
+  readonly session: FetchSession;
+  readonly wanted: readonly Wanted[];
+  readonly maxBytes: number;
+}
+
 /** What a reader is told of records that cannot be read. */
 export function corrupt(
-  { topic, partition }: { readonly topic: string; readonly partition: number },
-  cause: Error,
-): SluiceError {
-  return new SluiceError('CORRUPT_RECORDS', `${partitionName(topic, partition)}: ${cause.message}`, {
-    remedy: 'Read on behind the broken batch, and check the disks of the brokers.',
+  position: TopicPartition & { readonly next: Offset },
+  { message, nextOffset, cause }: { readonly message: string; readonly nextOffset: Offset; readonly cause?: unknown },
+): PartitionError {
+  const place = partitionName(position.topic, position.partition);
+  const error = new SluiceError('CORRUPT_RECORDS', `${place}: ${message}`, {
+    remedy: 'Seek behind the broken batch, and check the disks of the brokers.',
     cause,
   });
+  return new PartitionError(error, position, { offset: position.next, nextOffset });
+}
+
+/** As `corrupt`, of a batch whose records make no sense. */
+export function corruptBatch(batch: FetchedBatch, cause: CorruptRecords): PartitionError {
+  const { topic, partition, baseOffset, lastOffset } = batch;
+  const fault = { message: cause.message, nextOffset: lastOffset + 1, cause };
+  return corrupt({ topic, partition, next: baseOffset }, fault);
+}
+
+function refusedAt(position: ReadPosition, code: number): PartitionError {
+  const about = `offset ${position.next} of ${partitionName(position.topic, position.partition)}`;
+  return new PartitionError(refusedBy(code, about), position, { offset: position.next });
+}
+
+function truncated(position: ReadPosition, endOffset: Offset): PartitionError {
+  const message = `what lay before offset ${position.next} of ${partitionName(position.topic, position.partition)} is gone`;
+  const remedy = 'Seek to where the records differ, or set offsetReset.';
+  const error = new SluiceError('LOG_TRUNCATED', message, { remedy });
+  return new PartitionError(error, position, { offset: position.next, nextOffset: endOffset });
 }
 
 function asSluiceError(error: unknown): SluiceError {

@@ -32,8 +32,8 @@ export interface HeldPartition extends TopicPartition {
 export interface InHand {
   readonly held: HeldPartition;
   readonly position: ReadPosition;
-  /** Offset behind it. */
-  readonly next: Offset;
+  /** Offset behind it; grows while the records of one batch are handed out. */
+  next: Offset;
   readonly leaderEpoch: LeaderEpoch;
 }
 

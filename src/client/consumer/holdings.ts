@@ -10,14 +10,17 @@ import { tell } from './consumer-events.ts';
 import type { RebalanceCallback, ResolvedConsumerOptions } from './consumer-options.ts';
 import type { Fetcher } from './fetcher.ts';
 import { type HeldPartition, type HeldPartitions, moveTo } from './held-partitions.ts';
-import { asSluiceError, maySearchAgain, type OffsetKeeper } from './offset-keeper.ts';
+import { asSluiceError, maySearchAgain, type OffsetKeeper, type Start } from './offset-keeper.ts';
 import { readPosition } from './read-position.ts';
 import type { RecordDelivery } from './record-delivery.ts';
+
+/** A callback that does not end holds a consumer that is closed up no longer: it may itself wait for that. */
+const LAST_CALLBACK_MS = 5000;
 
 export interface HoldingsParts {
   readonly held: HeldPartitions;
   readonly fetcher: Fetcher;
-  readonly delivery: RecordDelivery;
+  readonly delivery: Pick<RecordDelivery<unknown>, 'freed' | 'passGaps' | 'forget'>;
   readonly keeper: OffsetKeeper;
   readonly stop: AbortSignal;
   readonly fail: (error: SluiceError) => void;
@@ -31,11 +34,21 @@ export class Holdings {
   readonly #options: ResolvedConsumerOptions;
   readonly #parts: HoldingsParts;
   #changes: Promise<void> = Promise.resolve();
+  /** Whether the user's callback runs in this very turn. */
+  #isCalling = false;
+  /** Stops waiting for the callback that runs. */
+  #letCallbackGo: () => void = () => undefined;
 
   constructor(cluster: Cluster, options: ResolvedConsumerOptions, parts: HoldingsParts) {
     this.#cluster = cluster;
     this.#options = options;
     this.#parts = parts;
+  }
+
+  /** The consumer is being closed, perhaps by a callback that waits for that: who waited for each other would for ever. */
+  closing(): void {
+    if (this.#isCalling) this.#letCallbackGo();
+    else this.#cluster.dependencies.clock.after(LAST_CALLBACK_MS, this.#letCallbackGo);
   }
 
   get #groupId(): string | undefined {
@@ -132,9 +145,17 @@ export class Holdings {
     callback: RebalanceCallback | undefined,
     partitions: readonly TopicPartition[],
   ): Promise<void> {
+    if (callback === undefined) return;
+    const late = new Promise<void>((resolve) => {
+      this.#letCallbackGo = resolve;
+    });
     try {
-      await callback?.(partitions);
+      this.#isCalling = true;
+      const called = callback(partitions);
+      this.#isCalling = false;
+      await Promise.race([called, late]);
     } catch (cause) {
+      this.#isCalling = false;
       const remedy = 'Look at the cause.';
       this.#parts.fail(new SluiceError('REBALANCE_CALLBACK_FAILED', `${name} has failed`, { cause, remedy }));
     }
@@ -158,7 +179,7 @@ export class Holdings {
         const starts = await keeper.starts(open, stop);
         for (const [index, each] of open.entries()) {
           each.committed = starts[index]!.committed;
-          if (isOpen(each)) this.#startAt(each, starts[index]!.offset);
+          if (isOpen(each)) this.#startAt(each, starts[index]!);
         }
         return;
       } catch (error) {
@@ -170,8 +191,8 @@ export class Holdings {
     }
   }
 
-  #startAt(held: HeldPartition, offset: number): void {
-    const position = readPosition(held, offset, Number.POSITIVE_INFINITY);
+  #startAt(held: HeldPartition, { offset, leaderEpoch }: Start): void {
+    const position = readPosition(held, offset, Number.POSITIVE_INFINITY, leaderEpoch);
     moveTo(held, position);
     this.#parts.fetcher.add([position]);
   }

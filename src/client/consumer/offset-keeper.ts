@@ -1,7 +1,7 @@
 /** Finds where partitions begin, and commits how far they are. Owns what is under way of both; no position. */
 import type { Timer } from '../../base/clock.ts';
 import { SluiceError } from '../../base/errors.ts';
-import { type Offset, partitionName, type TopicPartition } from '../../base/units.ts';
+import { type LeaderEpoch, type Offset, partitionName, type TopicPartition } from '../../base/units.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
 import type { Cluster } from '../cluster.ts';
 import { mayRetry, refusedBy, refusedForGood } from '../errors.ts';
@@ -20,6 +20,8 @@ const PARTING_TIMEOUT_MS = 5000;
 
 export interface Start extends TopicPartition {
   readonly offset: Offset;
+  /** Of the leader that wrote what lies before the offset; -1 where that is not known. */
+  readonly leaderEpoch: LeaderEpoch;
   /** -1 where nothing is committed. */
   readonly committed: Offset;
 }
@@ -142,7 +144,10 @@ export class OffsetKeeper {
   /** Where to begin: as committed, else by the reset policy. Rejects NO_COMMITTED_OFFSET where that is 'none'. */
   async starts(partitions: readonly TopicPartition[], signal: AbortSignal): Promise<Start[]> {
     const found = this.#link === undefined ? [] : await this.committed(partitions, signal);
-    const known = partitions.map((each, index) => ({ ...each, committed: found[index]?.offset ?? -1 }));
+    const known = partitions.map((each, index) => {
+      const { offset: committed, leaderEpoch } = found[index] ?? { offset: -1, leaderEpoch: -1 };
+      return { ...each, committed, leaderEpoch };
+    });
     const missing = known.filter(({ committed }) => committed < 0);
     const resets = new Map<string, Offset>();
     if (missing.length > 0) {
@@ -153,10 +158,11 @@ export class OffsetKeeper {
         resets.set(partitionName(topic, partition), offsets[index]!);
       }
     }
-    return known.map(({ topic, partition, committed }) => ({
+    return known.map(({ topic, partition, committed, leaderEpoch }) => ({
       topic,
       partition,
       committed,
+      leaderEpoch,
       offset: committed >= 0 ? committed : resets.get(partitionName(topic, partition))!,
     }));
   }

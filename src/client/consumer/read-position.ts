@@ -1,9 +1,15 @@
-import type { BrokerId, Offset, TopicPartition } from '../../base/units.ts';
+import type { BrokerId, LeaderEpoch, Offset, TopicPartition } from '../../base/units.ts';
 
 /** How far a partition has been fetched. Changed by the fetcher only. */
 export interface ReadPosition extends TopicPartition {
   /** Offset that the next fetch asks for. */
   next: Offset;
+  /** Epoch of the leader that wrote what lies before `next`; -1 where that is not known. */
+  epoch: LeaderEpoch;
+  /** Leader epoch in which `next` is known to follow what was read before; -1 for none. */
+  validatedIn: LeaderEpoch;
+  /** Nothing more is asked until the reader was told what is wrong here. */
+  failed: boolean;
   /** Reading ends before this offset; Infinity where it does not. */
   readonly before: Offset;
   /** Bytes fetched ahead of the reader. */
@@ -27,11 +33,20 @@ export interface ReadPosition extends TopicPartition {
   readFromUntilMs: number;
 }
 
-export function readPosition({ topic, partition }: TopicPartition, next: Offset, before: Offset): ReadPosition {
+/** `epoch` is the leader epoch of what comes before, where it is known: it shows whether that was truncated since. */
+export function readPosition(
+  { topic, partition }: TopicPartition,
+  next: Offset,
+  before: Offset = Number.POSITIVE_INFINITY,
+  epoch: LeaderEpoch = -1,
+): ReadPosition {
   return {
     topic,
     partition,
     next,
+    epoch,
+    validatedIn: -1,
+    failed: false,
     before,
     bufferedBytes: 0,
     highWatermark: -1,

@@ -8,7 +8,7 @@ import { CorruptRecords } from '../../records/corrupt-records.ts';
 import type { Cluster } from '../cluster.ts';
 import { aborted } from '../errors.ts';
 import type { ConsumedRecord, FetchedBatch } from './fetched-batch.ts';
-import { corrupt, Fetcher } from './fetcher.ts';
+import { corruptBatch, Fetcher } from './fetcher.ts';
 import { type ReaderOptions, resolveFetchOptions } from './options.ts';
 import { type ReadPosition, readPosition } from './read-position.ts';
 import { resolveBounds } from './start-position.ts';
@@ -67,7 +67,7 @@ export class PartitionReader implements AsyncIterable<ConsumedRecord>, AsyncDisp
       try {
         for (const record of batch.records()) yield record;
       } catch (error) {
-        throw error instanceof CorruptRecords ? corrupt(batch, error) : error;
+        throw error instanceof CorruptRecords ? corruptBatch(batch, error) : error;
       }
     }
   }
@@ -76,6 +76,7 @@ export class PartitionReader implements AsyncIterable<ConsumedRecord>, AsyncDisp
   async close(): Promise<void> {
     this.#detach();
     this.#fetcher.stop();
+    await this.#fetcher.closeSessions();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

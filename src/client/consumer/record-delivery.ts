@@ -3,33 +3,42 @@
  * was here last. Never waits for anything but the event loop's next turn.
  */
 import type { Clock } from '../../base/clock.ts';
-import type { LeaderEpoch, Offset } from '../../base/units.ts';
+import type { Offset } from '../../base/units.ts';
 import { CorruptRecords } from '../../records/corrupt-records.ts';
-import type { ConsumedRecord, FetchedBatch } from './fetched-batch.ts';
-import { corrupt, type Fetcher } from './fetcher.ts';
+import type { RecordCursor } from '../../records/record-cursor.ts';
+import type { FetchedBatch } from './fetched-batch.ts';
+import { corruptBatch, type Fetcher } from './fetcher.ts';
 import type { OffsetToCommit } from './group/committed-offsets.ts';
 import {
   type HeldPartition,
   type HeldPartitions,
   type InHand,
   markProcessed,
+  moveTo,
   type OpenBatch,
   passGaps,
 } from './held-partitions.ts';
+import { readPosition } from './read-position.ts';
+
+/** Makes what the reader gets of the record on which the cursor stands; it outlives the cursor's next move. */
+export type MakeRecord<R> = (batch: FetchedBatch, cursor: RecordCursor) => R;
 
 /** A reader that always finds something waits for nothing, so that timers and sockets would starve. */
 const LONGEST_TURN_MS = 15;
 
 interface OpenRecords extends OpenBatch {
-  readonly records: Iterator<ConsumedRecord, void>;
+  /** Undefined before the first record. */
+  cursor: RecordCursor | undefined;
+  readonly inHand: InHand;
 }
 
-export class RecordDelivery {
+export class RecordDelivery<R> {
   /** Whether the reader waits for something to read. */
   isWaiting = false;
   readonly #clock: Clock;
   readonly #fetcher: Fetcher;
   readonly #held: HeldPartitions;
+  readonly #make: MakeRecord<R>;
   #open: OpenRecords | undefined;
   /** Batches that were begun when their partition was paused. */
   #aside: OpenRecords[] = [];
@@ -38,8 +47,9 @@ export class RecordDelivery {
   #lastCallMs: number;
   #turnBeganMs = -Infinity;
 
-  constructor(clock: Clock, fetcher: Fetcher, held: HeldPartitions) {
+  constructor(clock: Clock, fetcher: Fetcher, held: HeldPartitions, make: MakeRecord<R>) {
     this.#clock = clock;
+    this.#make = make;
     this.#fetcher = fetcher;
     this.#held = held;
     this.#lastCallMs = clock.monotonicMs();
@@ -82,29 +92,51 @@ export class RecordDelivery {
     this.#turnBeganMs = this.#clock.monotonicMs();
   }
 
-  /** Undefined where nothing is there. Throws a SluiceError CORRUPT_RECORDS. */
-  takeRecord(): ConsumedRecord | undefined {
+  /** Undefined where nothing is there. Throws a PartitionError: reading that partition goes on where it stood. */
+  takeRecord(): R | undefined {
     for (;;) {
       const open = this.#current();
       if (open === undefined) return undefined;
-      const next = nextOf(open);
-      if (next === undefined) {
-        this.#open = undefined;
-        continue;
-      }
-      this.#hand(open, next.offset + 1, next.leaderEpoch);
-      return next;
+      const record = this.#nextOf(open);
+      if (record !== undefined) return record;
+      this.#open = undefined;
     }
   }
 
-  /** Of a batch that was begun, what is left. */
+  #nextOf(open: OpenRecords): R | undefined {
+    const { batch } = open;
+    try {
+      open.cursor ??= batch.cursor();
+      const { cursor } = open;
+      while (cursor.next()) {
+        if (!batch.wants(cursor.offset)) continue;
+        this.#hand(open, cursor.offset + 1);
+        return this.#make(batch, cursor);
+      }
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof CorruptRecords)) throw error;
+      this.#open = undefined;
+      this.#readAgain(open.held);
+      throw corruptBatch(batch, error);
+    }
+  }
+
+  /** What was fetched cannot be used: the next attempt begins where the reader stands. */
+  #readAgain(held: HeldPartition): void {
+    if (held.position !== undefined) this.#fetcher.drop([held.position]);
+    moveTo(held, readPosition(held, held.delivered));
+    this.#fetcher.add([held.position!]);
+  }
+
+  /** Of a batch that was begun, what is left. Throws as `takeRecord`. */
   takeBatch(): FetchedBatch | undefined {
     const open = this.#current();
     if (open === undefined) return undefined;
     this.#open = undefined;
     const { held, batch } = open;
     const rest = held.delivered > batch.baseOffset ? batch.from(held.delivered) : batch;
-    this.#hand(open, batch.lastOffset + 1, batch.leaderEpoch);
+    this.#hand(open, batch.lastOffset + 1);
     return rest;
   }
 
@@ -130,16 +162,19 @@ export class RecordDelivery {
   #fetched(): OpenRecords | undefined {
     const found = this.#fetcher.take();
     if (found === undefined) return undefined;
+    if (found.failure !== undefined) throw found.failure;
     const { batch, position } = found;
     const held = this.#held.get(position);
     // Of a position that is given up, which the fetcher is told of in the same turn.
     if (held === undefined) return this.#fetched();
-    return { held, position, batch, records: batch.records() };
+    const inHand = { held, position, next: batch.baseOffset, leaderEpoch: batch.leaderEpoch };
+    return { held, position, batch, cursor: undefined, inHand };
   }
 
-  #hand({ held, position }: OpenBatch, next: Offset, leaderEpoch: LeaderEpoch): void {
+  #hand({ held, inHand }: OpenRecords, next: Offset): void {
     held.delivered = next;
-    this.#inHand = { held, position, next, leaderEpoch };
+    inHand.next = next;
+    this.#inHand = inHand;
   }
 
   /** Forgets what is begun of a partition: it reads on elsewhere, or not at all. */
@@ -167,14 +202,5 @@ export class RecordDelivery {
         const inHand = this.#inHand?.held === held ? this.#inHand : undefined;
         return { topic, partition, offset, leaderEpoch: inHand?.leaderEpoch ?? held.processedEpoch };
       });
-  }
-}
-
-function nextOf({ records, batch }: OpenRecords): ConsumedRecord | undefined {
-  try {
-    const { done, value } = records.next();
-    return done === true ? undefined : (value as ConsumedRecord);
-  } catch (error) {
-    throw error instanceof CorruptRecords ? corrupt(batch, error) : error;
   }
 }

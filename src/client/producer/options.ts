@@ -6,9 +6,10 @@ import type { PartitionerChoice } from './partitioner.ts';
 export interface ProducerOptions {
   /** 'all': every in-sync replica has the record; 1: the leader has it; 0: nobody says. Default 'all'. */
   readonly acks?: 'all' | 1 | 0;
+  /** `none`, `gzip`, `snappy`, `lz4` or `zstd`, of whole batches. */
+  readonly compression?: CodecName;
   /** No duplicates and no gaps when sends are repeated. Default true with acks 'all', else false. */
   readonly idempotent?: boolean;
-  readonly compression?: CodecName;
   readonly compressionLevel?: number;
   /** How long a batch waits for more records. Default 5. */
   readonly lingerMs?: number;
@@ -18,12 +19,15 @@ export interface ProducerOptions {
   readonly maxRequestBytes?: number;
   /** Memory for records that are not yet acknowledged. Default 32 MiB. */
   readonly bufferBytes?: number;
+  /** How long `send` waits for room in that memory. Default 60000. */
+  readonly maxBlockMs?: number;
   /** Requests under way to one broker. Default 5; a partition has more than one only if the producer is idempotent. */
   readonly maxInFlight?: number;
   /** Time from handing a record in to its acknowledgement, all attempts included. Default 120000. */
   readonly deliveryTimeoutMs?: number;
   /** How long a broker may wait for replicas. Default 30000. */
   readonly ackTimeoutMs?: number;
+  /** Where records go that do not say. Default 'default', as Kafka's Java client. */
   readonly partitioner?: PartitionerChoice;
   /** Let the broker make topics that are not there, where its settings allow it. Default true. */
   readonly createTopics?: boolean;
@@ -38,6 +42,7 @@ export interface ResolvedProducerOptions {
   readonly batchBytes: number;
   readonly maxRequestBytes: number;
   readonly bufferBytes: number;
+  readonly maxBlockMs: number;
   readonly maxInFlight: number;
   readonly deliveryTimeoutMs: number;
   readonly ackTimeoutMs: number;
@@ -58,6 +63,9 @@ export function resolveProducerOptions(options: ProducerOptions): ResolvedProduc
     throw invalid('an idempotent producer has at most 5 requests in flight', 'Lower maxInFlight.');
   }
   if (maxInFlight < 1) throw invalid('maxInFlight must be at least 1', 'Raise maxInFlight.');
+  if (!Object.hasOwn(CODECS, options.compression ?? 'none')) {
+    throw invalid(`there is no codec ${options.compression}`, `Choose from ${Object.keys(CODECS).join(', ')}.`);
+  }
   return {
     acks,
     idempotent,
@@ -67,6 +75,7 @@ export function resolveProducerOptions(options: ProducerOptions): ResolvedProduc
     batchBytes: options.batchBytes ?? 16_384,
     maxRequestBytes: options.maxRequestBytes ?? 1024 * 1024,
     bufferBytes: options.bufferBytes ?? 32 * 1024 * 1024,
+    maxBlockMs: options.maxBlockMs ?? 60_000,
     maxInFlight,
     deliveryTimeoutMs: options.deliveryTimeoutMs ?? 120_000,
     ackTimeoutMs: options.ackTimeoutMs ?? 30_000,

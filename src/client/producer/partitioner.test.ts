@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { seededRandom } from '../../base/random.ts';
 import type { TopicView } from '../metadata-cache.ts';
 import { murmur2, partitionOfKey } from './murmur2.ts';
-import { defaultPartitioner, roundRobinPartitioner } from './partitioner.ts';
+import { choosePartitioner, defaultPartitioner, roundRobinPartitioner } from './partitioner.ts';
 
 function topicWith(leaders: readonly number[]): TopicView {
   const partitions = leaders.map((leader, partition) => ({
@@ -69,4 +69,24 @@ test('round-robin takes one partition after the other, whatever the key', () => 
     Array.from({ length: 5 }, () => partition(topic, Buffer.from('k'), null)),
     [0, 1, 2, 0, 1],
   );
+});
+
+test('consistent gives a key the partition that librdkafka gives it, and all records without one the same', () => {
+  const partition = choosePartitioner('consistent', seededRandom(4), 1);
+  const topic = topicWith(Array.from({ length: 17 }, () => 1));
+  // The check values of CRC-32.
+  assert.equal(partition(topic, Buffer.from('123456789'), null), 0xcbf43926 % 17);
+  assert.equal(partition(topic, Buffer.from('a'), null), 0xe8b7be43 % 17);
+  assert.equal(partition(topic, null, null), 0);
+});
+
+test('consistent-random and murmur2-random spread records without a key over partitions that have a leader', () => {
+  const topic = topicWith([1, -1, 1]);
+  for (const name of ['consistent-random', 'murmur2-random'] as const) {
+    const partition = choosePartitioner(name, seededRandom(5), 1);
+    const seen = new Set(Array.from({ length: 50 }, () => partition(topic, null, null)));
+    assert.deepEqual([...seen].sort(), [0, 2]);
+    assert.equal(new Set(Array.from({ length: 9 }, () => partition(topic, Buffer.from('k'), null))).size, 1);
+  }
+  assert.throws(() => choosePartitioner('nobody' as 'consistent', seededRandom(6), 1), { code: 'INVALID_OPTION' });
 });

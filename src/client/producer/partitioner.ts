@@ -1,4 +1,6 @@
 /** Which partition a record goes to where its producer does not say. */
+import { crc32 } from 'node:zlib';
+import { SluiceError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
 import type { TopicView } from '../metadata-cache.ts';
 import { partitionOfKey } from './murmur2.ts';
@@ -6,7 +8,14 @@ import { partitionOfKey } from './murmur2.ts';
 /** Returns a partition of the topic, from 0. Called for every record without a partition; must not throw. */
 export type Partitioner = (topic: TopicView, key: Uint8Array | null, value: Uint8Array | null) => number;
 
-export type PartitionerChoice = 'default' | 'round-robin' | Partitioner;
+/** `consistent` and the others as librdkafka names them. */
+export type PartitionerChoice =
+  | 'default'
+  | 'round-robin'
+  | 'consistent-random'
+  | 'consistent'
+  | 'murmur2-random'
+  | Partitioner;
 
 /**
  * Kafka's default: by the key's hash, and without a key one partition for about a batch's worth of bytes, then another
@@ -36,9 +45,40 @@ export function roundRobinPartitioner(): Partitioner {
   };
 }
 
+const NO_KEY = Buffer.alloc(0);
+
+/** By CRC-32 of the key, as librdkafka's `consistent`: records without a key all go to one partition. */
+export function consistentPartitioner(): Partitioner {
+  return (topic, key) => crc32(key ?? NO_KEY) % topic.partitions.length;
+}
+
+/** By a hash of the key, at random where there is none, or where it is empty. */
+export function hashOrRandomPartitioner(byKey: Partitioner, random: Random, emptyIsNone: boolean): Partitioner {
+  return (topic, key, value) => {
+    const hasKey = key !== null && !(emptyIsNone && key.length === 0);
+    return hasKey ? byKey(topic, key, value) : another(topic, undefined, random);
+  };
+}
+
+/** Throws a SluiceError INVALID_OPTION. */
 export function choosePartitioner(choice: PartitionerChoice, random: Random, batchBytes: number): Partitioner {
-  if (choice === 'default') return defaultPartitioner(random, batchBytes);
-  return choice === 'round-robin' ? roundRobinPartitioner() : choice;
+  if (typeof choice === 'function') return choice;
+  switch (choice) {
+    case 'default':
+      return defaultPartitioner(random, batchBytes);
+    case 'round-robin':
+      return roundRobinPartitioner();
+    case 'consistent':
+      return consistentPartitioner();
+    case 'consistent-random':
+      return hashOrRandomPartitioner(consistentPartitioner(), random, true);
+    case 'murmur2-random':
+      return hashOrRandomPartitioner((topic, key) => partitionOfKey(key!, topic.partitions.length), random, false);
+    default:
+      throw new SluiceError('INVALID_OPTION', `there is no partitioner ${String(choice)}`, {
+        remedy: 'Give a name that the documentation lists, or a function.',
+      });
+  }
 }
 
 function hasLeader(topic: TopicView, partition: number): boolean {

@@ -16,6 +16,9 @@ export type BatchOutcome =
     }
   | { readonly ok: false; readonly error: SluiceError };
 
+/** Told how a batch ended, by each of its records that has one. */
+export type OutcomeListener = (outcome: BatchOutcome, index: number) => void;
+
 /** Who sends, as the broker knows it. */
 export interface ProducerIdentity {
   readonly id: ProducerId;
@@ -43,6 +46,8 @@ export class PendingBatch {
   #recordCount = 0;
   #settledPromise: Promise<BatchOutcome> | undefined;
   #resolveSettled: ((outcome: BatchOutcome) => void) | undefined;
+  /** By the record's place; made for the first one that wants to know. */
+  #listeners: (OutcomeListener | undefined)[] | undefined;
 
   constructor(nowMs: number, capacityBytes: number) {
     this.openedAtMs = nowMs;
@@ -74,6 +79,12 @@ export class PendingBatch {
     return this.#recordCount++;
   }
 
+  /** Calls when the batch is settled. A listener must not throw. */
+  listen(index: number, listener: OutcomeListener): void {
+    this.#listeners ??= [];
+    this.#listeners[index] = listener;
+  }
+
   /** The bytes to send. The first call closes and compresses the batch. */
   finish(options: { readonly codec: number; readonly level: number | undefined }): Buffer {
     if (this.#finished === undefined) {
@@ -102,6 +113,9 @@ export class PendingBatch {
     this.#finished = undefined;
     this.#writer = undefined;
     this.#resolveSettled?.(outcome);
+    const listeners = this.#listeners;
+    this.#listeners = undefined;
+    listeners?.forEach((listener, index) => void listener?.(outcome, index));
   }
 
   /** Resolves, never rejects, when the batch is settled. Made on demand: most batches need one, most records none. */

@@ -8,13 +8,15 @@ import { ErrorCode } from '../../protocol/error-codes.ts';
 import { BATCH_HEADER_BYTES } from '../../records/batch.ts';
 import { mostRecordBytes, type NewHeader } from '../../records/builder.ts';
 import type { Cluster } from '../cluster.ts';
-import { clientClosed, refusedForGood } from '../errors.ts';
+import { aborted, clientClosed, refusedForGood } from '../errors.ts';
 import type { TopicView } from '../metadata-cache.ts';
+import { unlessAborted } from '../retry.ts';
 import { type ProducerOptions, type ResolvedProducerOptions, resolveProducerOptions } from './options.ts';
 import { PartitionQueue } from './partition-queue.ts';
 import { choosePartitioner, type Partitioner } from './partitioner.ts';
 import type { BatchOutcome, PendingBatch } from './pending-batch.ts';
-import { Sender } from './sender.ts';
+import { bufferFull, SendBuffer } from './send-buffer.ts';
+import { Sender, type SenderCounters } from './sender.ts';
 
 /** A record to be sent. Text is sent as UTF-8. */
 export interface ProducerRecord {
@@ -44,18 +46,19 @@ export interface ProducerTotals {
   readonly bufferedBytes: number;
 }
 
-type Accepted = {
-  readonly batch: PendingBatch;
-  readonly index: number;
-  readonly partition: number;
-  readonly timestamp: Timestamp;
-};
+/** What a producer has done so far, and how full it is. */
+export interface ProducerMetrics extends ProducerTotals, Readonly<SenderCounters> {
+  /** Calls of `send` that wait for room in the buffer. */
+  readonly waitingForRoom: number;
+}
+
+/** Told once what became of a record: a failure, or its place. */
+export type DeliveryCallback = (error: SluiceError | undefined, receipt: Receipt | undefined) => void;
 
 interface EarlyRecord {
   readonly record: ProducerRecord;
   readonly bytes: number;
-  readonly accepted: ((place: Accepted) => void) | undefined;
-  readonly failed: ((error: SluiceError) => void) | undefined;
+  readonly callback: DeliveryCallback | undefined;
 }
 
 /** What is known of a topic that is sent to, and its queues by partition. */
@@ -76,8 +79,7 @@ export class Producer implements AsyncDisposable {
   readonly #sender: Sender;
   readonly #partitioner: Partitioner;
   readonly #outlets = new Map<string, Outlet>();
-  readonly #waitingForRoom: (() => void)[] = [];
-  #bufferedBytes = 0;
+  readonly #buffer: SendBuffer;
   #acknowledgedRecords = 0;
   #failedRecords = 0;
   #firstUnwatchedFailure: SluiceError | undefined;
@@ -92,6 +94,8 @@ export class Producer implements AsyncDisposable {
       cluster.dependencies.random,
       this.#options.batchBytes,
     );
+    const { bufferBytes: limitBytes, maxBlockMs: waitMs } = this.#options;
+    this.#buffer = new SendBuffer(cluster.dependencies.clock, { limitBytes, waitMs });
     this.#sender = new Sender(cluster, this.#options, (batch, outcome) => this.#onSettled(batch, outcome));
     this.#sender.onRenewed = () => {
       for (const { queues } of this.#outlets.values()) for (const queue of queues) queue?.restart();
@@ -102,40 +106,71 @@ export class Producer implements AsyncDisposable {
     return {
       acknowledgedRecords: this.#acknowledgedRecords,
       failedRecords: this.#failedRecords,
-      bufferedBytes: this.#bufferedBytes,
+      bufferedBytes: this.#buffer.bytes,
     };
+  }
+
+  get metrics(): ProducerMetrics {
+    return { ...this.totals, ...this.#sender.counters, waitingForRoom: this.#buffer.waiting };
   }
 
   /**
    * Sends a record and resolves with its place once it is acknowledged. Waits for room in the buffer first. Rejects with
-   * a SluiceError: DELIVERY_TIMED_OUT, RECORD_TOO_LARGE, or the broker's refusal.
+   * a SluiceError: DELIVERY_TIMED_OUT, RECORD_TOO_LARGE, BUFFER_FULL, or the broker's refusal. An abort ends waiting, with
+   * ABORTED; a record that has come in by then stays on its way.
    */
-  async send(record: ProducerRecord): Promise<Receipt> {
-    if (this.#bufferedBytes >= this.#options.bufferBytes || this.#waitingForRoom.length > 0) await this.#room();
-    const bytes = this.#admit(record);
-    const { batch, index, partition, timestamp } = await this.#accept(record, bytes);
-    const outcome = await batch.settled();
-    if (!outcome.ok) throw outcome.error;
-    const offset = outcome.baseOffset < 0 ? -1 : outcome.baseOffset + index;
-    const stamped = outcome.appendTimestamp < 0 ? timestamp : outcome.appendTimestamp;
-    return { topic: record.topic, partition, offset, timestamp: stamped };
+  send(record: ProducerRecord, { signal }: { readonly signal?: AbortSignal } = {}): Promise<Receipt> {
+    const sent = new Promise<Receipt>((resolve, reject) => {
+      this.deliver(
+        record,
+        (error, receipt) => {
+          if (receipt === undefined) reject(error);
+          else resolve(receipt);
+        },
+        signal,
+      );
+    });
+    return signal === undefined ? sent : unlessAborted(sent, [signal]);
+  }
+
+  /** As `send`, with a callback instead of a promise. */
+  deliver(record: ProducerRecord, callback: DeliveryCallback, signal?: AbortSignal): void {
+    const handIn = (failure?: SluiceError): void => {
+      if (signal?.aborted === true) callback(aborted(signal), undefined);
+      else if (failure !== undefined) callback(failure, undefined);
+      else this.#handIn(record, callback);
+    };
+    if (this.#buffer.hasRoom) handIn();
+    else this.#buffer.whenRoom(handIn);
+  }
+
+  #handIn(record: ProducerRecord, callback: DeliveryCallback): void {
+    try {
+      this.write(record, callback);
+    } catch (error) {
+      callback(asSluiceError(error), undefined);
+    }
   }
 
   /**
    * Hands a record in without a promise of its own. False means that the buffer is full: `await drained()` before the
-   * next one. Whether it arrived is told by `flush`. Throws RECORD_TOO_LARGE and BUFFER_FULL.
+   * next one. Whether it arrived is told to `callback`, or without one by `flush`. Throws RECORD_TOO_LARGE, BUFFER_FULL,
+   * PARTITIONER_FAILED, and UNKNOWN_TOPIC_OR_PARTITION for a partition that is not there.
    */
-  write(record: ProducerRecord): boolean {
+  write(record: ProducerRecord, callback?: DeliveryCallback): boolean {
     const bytes = this.#admit(record);
     const outlet = this.#outlet(record.topic);
-    if (outlet.view === undefined) outlet.early.push({ record, bytes, accepted: undefined, failed: undefined });
-    else this.#append(outlet, outlet.view, record, bytes).batch.unwatched++;
-    return this.#bufferedBytes < this.#options.bufferBytes;
+    if (outlet.view === undefined) outlet.early.push({ record, bytes, callback });
+    else this.#append(outlet, outlet.view, { record, bytes, callback });
+    return this.#buffer.hasRoom;
   }
 
-  /** Resolves as soon as there is room in the buffer. */
+  /** Resolves as soon as there is room in the buffer. Rejects with BUFFER_FULL or CLIENT_CLOSED. */
   drained(): Promise<void> {
-    return this.#bufferedBytes < this.#options.bufferBytes ? Promise.resolve() : this.#room();
+    if (this.#buffer.hasRoom) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.#buffer.whenRoom((error) => (error === undefined ? resolve() : reject(error)));
+    });
   }
 
   /**
@@ -164,6 +199,7 @@ export class Producer implements AsyncDisposable {
       await this.flush();
     } finally {
       this.#closed = true;
+      this.#buffer.failAll(clientClosed());
       this.#sender.failAll(clientClosed());
     }
   }
@@ -180,36 +216,20 @@ export class Producer implements AsyncDisposable {
       const message = `a record of ${bytes} bytes does not fit a request of ${this.#options.maxRequestBytes}`;
       throw new SluiceError('RECORD_TOO_LARGE', message, { remedy: 'Send smaller records, or raise maxRequestBytes.' });
     }
-    if (this.#bufferedBytes > this.#options.bufferBytes * MOST_OVERFILL) {
-      const message = `${this.#bufferedBytes} bytes wait to be acknowledged`;
-      throw new SluiceError('BUFFER_FULL', message, {
-        retriable: true,
-        remedy: 'Await drained() when write() returns false.',
-      });
+    if (this.#buffer.bytes > this.#options.bufferBytes * MOST_OVERFILL) {
+      throw bufferFull(`${this.#buffer.bytes} bytes wait to be acknowledged`);
     }
-    this.#bufferedBytes += bytes;
+    this.#buffer.bytes += bytes;
     return bytes;
   }
 
-  #accept(record: ProducerRecord, bytes: number): Accepted | Promise<Accepted> {
-    const outlet = this.#outlet(record.topic);
-    if (outlet.view !== undefined) return this.#append(outlet, outlet.view, record, bytes);
-    return new Promise((accepted, failed) => {
-      outlet.early.push({ record, bytes, accepted, failed });
-    });
-  }
-
-  #append(outlet: Outlet, view: TopicView, record: ProducerRecord, bytes: number): Accepted {
+  #append(outlet: Outlet, view: TopicView, { record, bytes, callback }: EarlyRecord): void {
     const key = toBytes(record.key ?? null);
     const value = toBytes(record.value);
     // A newer view may have more partitions; where there is none the old one still tells how many there were.
     const topic = this.#cluster.knownTopic(record.topic) ?? view;
     outlet.view = topic;
-    const partition = record.partition ?? this.#partitioner(topic, key, value);
-    if (topic.partitions[partition] === undefined) {
-      this.#release(bytes);
-      throw refusedForGood(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `${record.topic}-${partition}`);
-    }
+    const partition = this.#choose(topic, { record, bytes, key, value });
     outlet.queues[partition] ??= new PartitionQueue(record.topic, partition, this.#options);
     const queue = outlet.queues[partition];
     const { clock } = this.#cluster.dependencies;
@@ -223,9 +243,34 @@ export class Producer implements AsyncDisposable {
       record.headers === undefined ? undefined : toHeaders(record.headers),
     );
     batch.chargedBytes += bytes;
+    if (callback === undefined) batch.unwatched++;
+    else
+      batch.listen(index, (outcome) => settle(callback, outcome, { topic: record.topic, partition, index, timestamp }));
     // Only what changes when something may be sent wakes the sender: a first batch, a batch that got full.
     if (queue.waiting.length !== wasWaiting || batch.bytes >= this.#options.batchBytes) this.#sender.enqueue(queue);
-    return { batch, index, partition, timestamp };
+  }
+
+  /** The record's partition. Throws, and gives its memory back, where there is no such partition. */
+  #choose(
+    topic: TopicView,
+    {
+      record,
+      bytes,
+      key,
+      value,
+    }: { record: ProducerRecord; bytes: number; key: Uint8Array | null; value: Uint8Array | null },
+  ): number {
+    let failure: SluiceError;
+    try {
+      const partition = record.partition ?? this.#partitioner(topic, key, value);
+      if (topic.partitions[partition] !== undefined) return partition;
+      failure = refusedForGood(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `${record.topic}-${partition}`);
+    } catch (cause) {
+      const remedy = 'Look at the cause.';
+      failure = new SluiceError('PARTITIONER_FAILED', `no partition for a record of ${topic.name}`, { cause, remedy });
+    }
+    this.#buffer.release(bytes);
+    throw failure;
   }
 
   #outlet(topic: string): Outlet {
@@ -246,8 +291,8 @@ export class Producer implements AsyncDisposable {
       for (const early of outlet.early.splice(0)) this.#acceptEarly(outlet, view, early);
     } catch (error) {
       for (const early of outlet.early.splice(0)) {
-        this.#release(early.bytes);
-        this.#failEarly(early, error as SluiceError);
+        this.#buffer.release(early.bytes);
+        this.#failEarly(early, asSluiceError(error));
       }
     } finally {
       outlet.loading = undefined;
@@ -255,24 +300,17 @@ export class Producer implements AsyncDisposable {
   }
 
   #acceptEarly(outlet: Outlet, view: TopicView, early: EarlyRecord): void {
-    const { record, bytes, accepted } = early;
     try {
-      const place = this.#append(outlet, view, record, bytes);
-      if (accepted === undefined) place.batch.unwatched++;
-      else accepted(place);
+      this.#append(outlet, view, early);
     } catch (error) {
-      this.#failEarly(early, error as SluiceError);
+      this.#failEarly(early, asSluiceError(error));
     }
   }
 
-  #failEarly({ failed }: EarlyRecord, error: SluiceError): void {
+  #failEarly({ callback }: EarlyRecord, error: SluiceError): void {
     this.#failedRecords++;
-    if (failed === undefined) this.#firstUnwatchedFailure ??= error;
-    else failed(error);
-  }
-
-  #room(): Promise<void> {
-    return new Promise((resolve) => this.#waitingForRoom.push(resolve));
+    if (callback === undefined) this.#firstUnwatchedFailure ??= error;
+    else call(callback, error, undefined);
   }
 
   #onSettled(batch: PendingBatch, outcome: BatchOutcome): void {
@@ -282,14 +320,42 @@ export class Producer implements AsyncDisposable {
       this.#failedRecords += batch.count;
       if (batch.unwatched > 0) this.#firstUnwatchedFailure ??= outcome.error;
     }
-    this.#release(batch.chargedBytes);
+    this.#buffer.release(batch.chargedBytes);
   }
+}
 
-  #release(bytes: number): void {
-    this.#bufferedBytes -= bytes;
-    if (this.#bufferedBytes >= this.#options.bufferBytes) return;
-    for (const resolve of this.#waitingForRoom.splice(0)) resolve();
+/** What fails in the user's own callback is none of the sender's business: it is thrown where nobody else suffers. */
+function call(callback: DeliveryCallback, error: SluiceError | undefined, receipt: Receipt | undefined): void {
+  try {
+    callback(error, receipt);
+  } catch (failure) {
+    queueMicrotask(() => {
+      throw failure;
+    });
   }
+}
+
+interface PlaceInBatch {
+  readonly topic: string;
+  readonly partition: number;
+  readonly index: number;
+  readonly timestamp: Timestamp;
+}
+
+function settle(callback: DeliveryCallback, outcome: BatchOutcome, place: PlaceInBatch): void {
+  if (!outcome.ok) {
+    call(callback, outcome.error, undefined);
+    return;
+  }
+  const { topic, partition, index, timestamp } = place;
+  const offset = outcome.baseOffset < 0 ? -1 : outcome.baseOffset + index;
+  const stamped = outcome.appendTimestamp < 0 ? timestamp : outcome.appendTimestamp;
+  call(callback, undefined, { topic, partition, offset, timestamp: stamped });
+}
+
+function asSluiceError(error: unknown): SluiceError {
+  if (error instanceof SluiceError) return error;
+  return new SluiceError('UNEXPECTED', 'sending failed', { cause: error, remedy: 'Look at the cause.' });
 }
 
 function toBytes(content: Uint8Array | string | null): Uint8Array | null {

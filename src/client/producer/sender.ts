@@ -14,7 +14,7 @@ import { ErrorCode, isRetriable } from '../../protocol/error-codes.ts';
 import type { BrokerConnection } from '../broker-connection.ts';
 import type { Cluster } from '../cluster.ts';
 import { clientClosed, mayRetry, refusedBy } from '../errors.ts';
-import type { TopicView } from '../metadata-cache.ts';
+import type { BrokerView, TopicView } from '../metadata-cache.ts';
 import { backoffMs } from '../retry.ts';
 import { requestIdentity } from './identity.ts';
 import type { ResolvedProducerOptions } from './options.ts';
@@ -31,6 +31,7 @@ import {
   produceBody,
   refusalText,
 } from './produce-request.ts';
+import { isHeard, tell } from './producer-events.ts';
 
 /** Told of every batch that ends, so that its memory can be given back. */
 export type SettledListener = (batch: PendingBatch, outcome: BatchOutcome) => void;
@@ -51,6 +52,22 @@ interface Lane {
   failures: number;
 }
 
+/** Grow only, but for the slowest. */
+export interface SenderCounters {
+  requests: number;
+  /** Batches that were closed, whatever became of them. */
+  batches: number;
+  /** Attempts that failed and were followed by another. */
+  retriedBatches: number;
+  /** Of closed batches, on the wire. */
+  batchBytes: number;
+  /** Of closed batches, before compression. */
+  uncompressedBytes: number;
+  /** Time of all answered requests together. */
+  requestMs: number;
+  slowestRequestMs: number;
+}
+
 const LANE_NAME = 'produce';
 /** Bytes of a request around its batches, generously. */
 const REQUEST_OVERHEAD_BYTES = 1024;
@@ -64,9 +81,19 @@ const LAST_EPOCH = 2 ** 15 - 2;
 export class Sender {
   /** Batches that are handed in count as full while this is above zero. */
   flushing = 0;
+  readonly counters: SenderCounters = {
+    requests: 0,
+    batches: 0,
+    retriedBatches: 0,
+    batchBytes: 0,
+    uncompressedBytes: 0,
+    requestMs: 0,
+    slowestRequestMs: 0,
+  };
   readonly #cluster: Cluster;
   readonly #options: ResolvedProducerOptions;
   readonly #onSettled: SettledListener;
+  readonly #compression: { readonly codec: number; readonly level: number | undefined };
   /** Queues that have something to send or under way, in the order in which they get their turn. */
   readonly #active = new Set<PartitionQueue>();
   readonly #lanes = new Map<BrokerId, Lane>();
@@ -83,6 +110,7 @@ export class Sender {
     this.#cluster = cluster;
     this.#options = options;
     this.#onSettled = onSettled;
+    this.#compression = { codec: options.codec, level: options.compressionLevel };
   }
 
   /** Every batch that is not settled. */
@@ -196,7 +224,12 @@ export class Sender {
 
   #pack({ queue, topic }: Ready): Parcel {
     const batch = queue.take();
-    const bytes = batch.finish({ codec: this.#options.codec, level: this.#options.compressionLevel });
+    if (batch.open) {
+      this.counters.batches++;
+      this.counters.uncompressedBytes += batch.bytes;
+      this.counters.batchBytes += batch.finish(this.#compression).length;
+    }
+    const bytes = batch.finish(this.#compression);
     if (this.#identity !== undefined && batch.baseSequence === NO_SEQUENCE) {
       batch.stamp(this.#identity, queue.takeSequence(batch.count));
     }
@@ -218,10 +251,15 @@ export class Sender {
       return;
     }
     lane.requests++;
+    this.counters.requests++;
+    const sentMs = this.#nowMs;
     connection.request(produce, body, options).then(
       (answer) => {
         lane.requests--;
         lane.failures = 0;
+        const tookMs = this.#nowMs - sentMs;
+        this.counters.requestMs += tookMs;
+        this.counters.slowestRequestMs = Math.max(this.counters.slowestRequestMs, tookMs);
         this.#receive(parcels, answer);
         this.poke();
       },
@@ -239,12 +277,13 @@ export class Sender {
     for (const parcel of parcels) {
       this.#cluster.forgetTopic(parcel.queue.topic);
       if (failure.code !== NEVER_SENT) parcel.batch.doubt();
-      if (mayRetry(failure)) this.#sendAgain(parcel);
+      if (mayRetry(failure)) this.#sendAgain(parcel, failure);
       else this.#giveUp(parcel, failure);
     }
   }
 
   #receive(parcels: readonly Parcel[], answer: ProduceAnswer): void {
+    const endpoints = answer.nodeEndpoints.map(({ nodeId: id, host, port, rack }) => ({ id, host, port, rack }));
     for (const parcel of parcels) {
       if (parcel.batch.outcome !== undefined) continue;
       const partition = answerFor(parcel, answer);
@@ -254,12 +293,22 @@ export class Sender {
       } else if (partition.errorCode === ErrorCode.NONE) {
         this.#acknowledge(parcel, partition.baseOffset, partition.logAppendTimeMs);
       } else {
-        this.#refused(parcel, partition);
+        this.#refused(parcel, partition, endpoints);
       }
     }
   }
 
-  #refused(parcel: Parcel, answer: PartitionAnswer): void {
+  /** Whether the refusal tells who leads now (KIP-951). */
+  #learnLeader(
+    { topic, partition }: PartitionQueue,
+    answer: PartitionAnswer,
+    endpoints: readonly BrokerView[],
+  ): boolean {
+    const { leaderId: leader, leaderEpoch } = answer.currentLeader;
+    return leader >= 0 && this.#cluster.learnLeader({ topic, partition, leader, leaderEpoch }, endpoints);
+  }
+
+  #refused(parcel: Parcel, answer: PartitionAnswer, endpoints: readonly BrokerView[]): void {
     const { queue, batch } = parcel;
     const code = answer.errorCode;
     if (code === ErrorCode.DUPLICATE_SEQUENCE_NUMBER) {
@@ -270,8 +319,9 @@ export class Sender {
     } else if (isRetriable(code)) {
       // A leader that was deposed, or waited for replicas in vain, had written it; what becomes of that is open.
       if (code !== ErrorCode.NOT_ENOUGH_REPLICAS) batch.doubt();
-      if (!isShortOfReplicas(code)) this.#cluster.forgetTopic(queue.topic);
-      this.#sendAgain(parcel);
+      if (!isShortOfReplicas(code) && !this.#learnLeader(queue, answer, endpoints))
+        this.#cluster.forgetTopic(queue.topic);
+      this.#sendAgain(parcel, refusedBy(code, placeOf(queue)));
     } else {
       this.#giveUp(parcel, refusedBy(code, placeOf(queue), refusalText(answer)));
     }
@@ -290,11 +340,14 @@ export class Sender {
       return;
     }
     if (!isEcho) batch.uncertain = false;
-    this.#sendAgain(parcel);
+    this.#sendAgain(parcel, refusedBy(code, placeOf(queue)));
   }
 
-  #sendAgain({ queue, batch }: Parcel): void {
+  #sendAgain({ queue, batch }: Parcel, error: SluiceError): void {
     if (batch.outcome !== undefined) return;
+    this.counters.retriedBatches++;
+    const { topic, partition } = queue;
+    if (isHeard('retried')) tell('retried', { topic, partition, records: batch.count, error });
     queue.giveBack(batch);
     queue.failures++;
     const { options, dependencies } = this.#cluster;
@@ -318,6 +371,7 @@ export class Sender {
     if (batch.outcome !== undefined) return;
     batch.settle(outcome);
     this.#onSettled(batch, outcome);
+    if (isHeard(outcome.ok ? 'acknowledged' : 'failed')) tellOutcome(queue, batch, outcome);
   }
 
   /** Ends waiting batches whose time is up. What is under way ends with its request. */
@@ -449,6 +503,15 @@ export class Sender {
     const delayMs = Math.max(1, Math.ceil(atMs - this.#nowMs));
     this.#wake = { atMs, timer: this.#cluster.dependencies.clock.after(delayMs, wake, { holdsProcess: true }) };
   }
+}
+
+function tellOutcome(
+  { topic, partition }: PartitionQueue,
+  { count: records }: PendingBatch,
+  outcome: BatchOutcome,
+): void {
+  if (outcome.ok) tell('acknowledged', { topic, partition, records, baseOffset: outcome.baseOffset });
+  else tell('failed', { topic, partition, records, error: outcome.error });
 }
 
 function placeOf(queue: PartitionQueue): string {

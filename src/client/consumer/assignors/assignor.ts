@@ -1,6 +1,6 @@
 /**
  * Assignors of the classic protocol: the leader of a group gives every member its partitions. Pure: the same members and
- * topics give the same assignment. Racks are not weighed.
+ * topics give the same assignment.
  */
 import type { TopicPartition } from '../../../base/units.ts';
 
@@ -15,10 +15,22 @@ export interface JoinedMember {
   /** The generation in which it held that; -1 where it did not say. */
   readonly generation: number;
   readonly userData: Buffer | null;
+  /** Where it is, as brokers name their racks; null where it did not say. */
+  readonly rack: string | null;
 }
 
 /** Number of partitions by topic, of the topics that exist. */
 export type PartitionCounts = ReadonlyMap<string, number>;
+
+/** By topic and partition: the racks that have a replica. */
+export type PartitionRacks = ReadonlyMap<string, readonly ReadonlySet<string>[]>;
+
+/** Whether a member is where a replica of the partition is (KIP-881). Nobody is where racks are not known. */
+export function isNear(member: JoinedMember, { topic, partition }: TopicPartition, racks: PartitionRacks): boolean {
+  return member.rack !== null && racks.get(topic)?.[partition]?.has(member.rack) === true;
+}
+
+export const NO_RACKS: PartitionRacks = new Map();
 
 /** Partitions by member id; every member has an entry. */
 export type ClassicAssignment = Map<string, TopicPartition[]>;
@@ -36,7 +48,8 @@ export interface ClassicAssignor {
   readonly cooperative: boolean;
   /** What the member tells of itself beyond its topics. */
   userData(held: Held | undefined): Buffer | null;
-  assign(members: readonly JoinedMember[], topics: PartitionCounts): ClassicAssignment;
+  /** With `racks`, members get partitions that have a replica where they are, as far as that leaves the shares even. */
+  assign(members: readonly JoinedMember[], topics: PartitionCounts, racks?: PartitionRacks): ClassicAssignment;
 }
 
 /** Static members first, by instance id, then the others by member id: an order that restarts do not change. */

@@ -10,7 +10,7 @@ import { cooperativeStickyAssignor, readHeld, stickyAssignor, writeHeld } from '
 const ALL: readonly ClassicAssignor[] = [rangeAssignor, roundRobinAssignor, stickyAssignor, cooperativeStickyAssignor];
 
 function member(memberId: string, topics: readonly string[], more: Partial<JoinedMember> = {}): JoinedMember {
-  return { memberId, instanceId: null, topics, owned: [], generation: -1, userData: null, ...more };
+  return { memberId, instanceId: null, topics, owned: [], generation: -1, userData: null, rack: null, ...more };
 }
 
 function told(assignment: ClassicAssignment): Record<string, string[]> {
@@ -200,4 +200,36 @@ test('members that want different topics are as even as single moves can make th
       }
     }
   }
+});
+
+test('members get partitions that have a replica where they are, as far as shares stay even', () => {
+  const members = [member('a', ['t', 'u'], { rack: 'east' }), member('b', ['t', 'u'], { rack: 'west' })];
+  const topics = new Map([
+    ['t', 4],
+    ['u', 4],
+  ]);
+  const near = (rack: string) => new Set([rack]);
+  const places = [near('west'), near('west'), near('east'), near('west')];
+  const racks = new Map([
+    ['t', places],
+    ['u', places],
+  ]);
+  for (const assignor of [rangeAssignor, stickyAssignor, cooperativeStickyAssignor]) {
+    const assignment = assignor.assign(members, topics, racks);
+    const isEast = ({ partition }: TopicPartition): boolean => partition === 2;
+    assert.equal(assignment.get('a')!.filter(isEast).length, 2, assignor.name);
+    assert.deepEqual(
+      [...assignment.values()].map(({ length }) => length),
+      [4, 4],
+      assignor.name,
+    );
+  }
+  // Topics that are cut alike stay so.
+  const numbers = (topic: string) =>
+    rangeAssignor
+      .assign(members, topics, racks)
+      .get('a')!
+      .filter((each) => each.topic === topic)
+      .map((each) => each.partition);
+  assert.deepEqual(numbers('t'), numbers('u'));
 });

@@ -6,8 +6,11 @@ import { partitionName, type TopicPartition } from '../../../base/units.ts';
 import {
   type ClassicAssignment,
   compareText,
+  isNear,
   type JoinedMember,
+  NO_RACKS,
   type PartitionCounts,
+  type PartitionRacks,
   wantedTopics,
 } from './assignor.ts';
 import type { OwnedPartitions } from './owned-partitions.ts';
@@ -16,8 +19,10 @@ export function balance(
   members: readonly JoinedMember[],
   topics: PartitionCounts,
   owned: OwnedPartitions,
+  racks: PartitionRacks = NO_RACKS,
 ): ClassicAssignment {
-  return wantTheSame(members) ? balanceEqual(members, topics, owned) : balanceUnequal(members, topics, owned);
+  if (wantTheSame(members)) return balanceEqual(members, topics, owned, racks);
+  return balanceUnequal(members, topics, owned, racks);
 }
 
 function wantTheSame(members: readonly JoinedMember[]): boolean {
@@ -32,11 +37,12 @@ function byPartition(left: TopicPartition, right: TopicPartition): number {
   return left.partition - right.partition || compareText(left.topic, right.topic);
 }
 
-/** First everybody keeps up to its quota, then the others are filled in turn. */
+/** First everybody keeps up to its quota, then who is near gets what is free, then all are filled in turn. */
 function balanceEqual(
   members: readonly JoinedMember[],
   topics: PartitionCounts,
   owned: OwnedPartitions,
+  racks: PartitionRacks,
 ): ClassicAssignment {
   const names = wantedTopics(members, topics);
   const total = names.reduce((sum, topic) => sum + topics.get(topic)!, 0);
@@ -53,9 +59,17 @@ function balanceEqual(
     for (const { topic, partition } of quota) kept.add(partitionName(topic, partition));
     assignment.set(memberId, quota);
   }
-  const free = allPartitions(names, topics).filter(
+  const unowned = allPartitions(names, topics).filter(
     ({ topic, partition }) => !kept.has(partitionName(topic, partition)),
   );
+  const free = unowned.filter((each) => {
+    const near = members.filter(
+      (member) => isNear(member, each, racks) && assignment.get(member.memberId)!.length < least,
+    );
+    if (near.length === 0) return true;
+    assignment.get(leastLoaded(near.map(({ memberId }) => memberId).sort(compareText), assignment))!.push(each);
+    return false;
+  });
   const sorted = members.map(({ memberId }) => memberId).sort(compareText);
   let at = 0;
   const dealTo = (limit: number, most: number): void => {
@@ -78,11 +92,15 @@ function allPartitions(names: readonly string[], topics: PartitionCounts): Topic
   return names.flatMap((topic) => Array.from({ length: topics.get(topic)! }, (_, partition) => ({ topic, partition })));
 }
 
-/** Keeps what is owned, gives the rest to whoever has least, and then moves one by one while that evens out. */
+/**
+ * Keeps what is owned, gives the rest to whoever has least, and who is near where several have, and then moves one by one
+ * while that evens out.
+ */
 function balanceUnequal(
   members: readonly JoinedMember[],
   topics: PartitionCounts,
   owned: OwnedPartitions,
+  racks: PartitionRacks,
 ): ClassicAssignment {
   const assignment: ClassicAssignment = new Map();
   const kept = new Set<string>();
@@ -95,7 +113,13 @@ function balanceUnequal(
   const free = allPartitions([...subscribers.keys()], topics)
     .filter(({ topic, partition }) => !kept.has(partitionName(topic, partition)))
     .sort((left, right) => subscribers.get(left.topic)!.length - subscribers.get(right.topic)!.length);
-  for (const each of free) assignment.get(leastLoaded(subscribers.get(each.topic)!, assignment))!.push(each);
+  const byId = new Map(members.map((member) => [member.memberId, member]));
+  for (const each of free) {
+    const candidates = subscribers.get(each.topic)!;
+    const least = assignment.get(leastLoaded(candidates, assignment))!.length;
+    const near = candidates.find((id) => assignment.get(id)!.length === least && isNear(byId.get(id)!, each, racks));
+    assignment.get(near ?? leastLoaded(candidates, assignment))!.push(each);
+  }
   // Every move makes the sum of squares smaller, so this ends.
   while (moveOne(assignment, subscribers));
   return assignment;

@@ -16,7 +16,7 @@ export const stickyAssignor: ClassicAssignor = {
   name: 'sticky',
   cooperative: false,
   userData: (held) => (held === undefined ? null : writeHeld(held)),
-  assign: (members, topics) => balance(members, topics, ownedPartitions(members, topics, heldAsTold)),
+  assign: (members, topics, racks) => balance(members, topics, ownedPartitions(members, topics, heldAsTold), racks),
 };
 
 export const cooperativeStickyAssignor: ClassicAssignor = {
@@ -27,9 +27,9 @@ export const cooperativeStickyAssignor: ClassicAssignor = {
     bytes.writeInt32BE(held?.generation ?? NO_GENERATION);
     return bytes;
   },
-  assign(members, topics) {
+  assign(members, topics, racks) {
     const owned = ownedPartitions(members, topics, heldNow);
-    const assignment = balance(members, topics, owned);
+    const assignment = balance(members, topics, owned, racks);
     withholdMoving(assignment, members, topics, owned.contested);
     return assignment;
   },

@@ -30,7 +30,7 @@ import {
 import { without } from './partition-sets.ts';
 import { classicReaction, commitReaction, type Reaction } from './reactions.ts';
 import type { GroupSettings } from './settings.ts';
-import { isSameCounts, partitionCounts, subscribedTopics } from './subscribed-topics.ts';
+import { isSameCounts, subscribedTopics, topicFacts } from './subscribed-topics.ts';
 
 const NO_GENERATION = -1;
 /** The coordinator answers a join when the rebalance is over, so after the rebalance timeout at the latest. */
@@ -250,9 +250,9 @@ export class ClassicMember implements GroupMembership {
     this.#assignedBy = undefined;
     if (joined.leader !== joined.memberId) return [];
     const { topics, assign } = assignGroup(this.#settings, joined);
-    const counts = await partitionCounts(this.#cluster, topics);
+    const { counts, racks } = await topicFacts(this.#cluster, topics);
     this.#assignedBy = { topics, counts };
-    return joined.skipAssignment ? [] : assign(counts);
+    return joined.skipAssignment ? [] : assign(counts, racks);
   }
 
   async #adopt(assigned: readonly TopicPartition[]): Promise<void> {
@@ -372,7 +372,7 @@ export class ClassicMember implements GroupMembership {
         if (names.join('\n') !== this.#joinedTopics.join('\n')) return this.#rejoin();
       }
       const by = this.#assignedBy;
-      if (by !== undefined && !isSameCounts(by.counts, await partitionCounts(this.#cluster, by.topics))) {
+      if (by !== undefined && !isSameCounts(by.counts, (await topicFacts(this.#cluster, by.topics)).counts)) {
         return this.#rejoin();
       }
     } catch (error) {

@@ -7,7 +7,7 @@ import {
   writeAssignment,
   writeSubscription,
 } from '../../../protocol/consumer-protocol.ts';
-import type { Held, JoinedMember, PartitionCounts } from '../assignors/assignor.ts';
+import type { Held, JoinedMember, PartitionCounts, PartitionRacks } from '../assignors/assignor.ts';
 import { byTopic } from './partition-sets.ts';
 import type { GroupSettings } from './settings.ts';
 
@@ -47,7 +47,7 @@ interface Joined {
 interface AssigningLeader {
   /** What any member wants. */
   readonly topics: readonly string[];
-  assign(counts: PartitionCounts): { memberId: string; assignment: Buffer }[];
+  assign(counts: PartitionCounts, racks: PartitionRacks): { memberId: string; assignment: Buffer }[];
 }
 
 /** Throws a SluiceError where the group chose an assignor that this member never offered, or a member is unreadable. */
@@ -62,8 +62,8 @@ export function assignGroup({ assignors, groupId }: GroupSettings, { protocolNam
   const joined = members.map(readMember);
   return {
     topics: [...new Set(joined.flatMap(({ topics }) => topics))].sort(),
-    assign: (counts) =>
-      [...assignor.assign(joined, counts)].map(([memberId, partitions]) => ({
+    assign: (counts, racks) =>
+      [...assignor.assign(joined, counts, racks)].map(([memberId, partitions]) => ({
         memberId,
         assignment: writeAssignment(versions.get(memberId) ?? 0, byTopic(partitions)),
       })),
@@ -86,5 +86,6 @@ function readMember({ memberId, groupInstanceId, metadata }: Joined['members'][n
     ),
     generation: subscription.generationId,
     userData: subscription.userData,
+    rack: subscription.rackId ?? null,
   };
 }

@@ -23,6 +23,8 @@ export interface OffsetToCommit extends TopicPartition {
 export interface CommittedOffset extends TopicPartition {
   /** -1 where nothing is committed. */
   readonly offset: Offset;
+  /** Of the leader that wrote what lies before the offset; -1 where that is not known. */
+  readonly leaderEpoch: LeaderEpoch;
   readonly metadata: string;
 }
 
@@ -92,6 +94,7 @@ export async function fetchCommitted(
   const byPlace = new Map(found.map((each) => [`${each.topic}/${each.partitionIndex}`, each]));
   return partitions.map(({ topic, partition }) => {
     const each = byPlace.get(`${topic}/${partition}`);
-    return { topic, partition, offset: each?.committedOffset ?? -1, metadata: each?.metadata ?? '' };
+    const offset = each?.committedOffset ?? -1;
+    return { topic, partition, offset, leaderEpoch: each?.committedLeaderEpoch ?? -1, metadata: each?.metadata ?? '' };
   });
 }
