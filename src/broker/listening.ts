@@ -42,6 +42,7 @@ export async function openListeners(
         port,
         backlog: config.getForListener(endpoint.listener, 'socket.listen.backlog.size'),
         authenticated: endpoint.protocol === 'PLAINTEXT',
+        sendBufferBytes: sendBufferBytes(config, endpoint.listener),
         limits: connectionLimits(config),
         handler: options.handler,
       },
@@ -99,6 +100,12 @@ function connectionLimits(config: BrokerConfig) {
     idleMs: config.get('connections.max.idle.ms'),
     authenticationMs: config.get('sluice.authentication.timeout.ms'),
   };
+}
+
+/** -1 leaves it to the kernel. */
+function sendBufferBytes(config: BrokerConfig, listener: string): number | undefined {
+  const configured = config.getForListener(listener, 'socket.send.buffer.bytes');
+  return configured === -1 ? undefined : configured;
 }
 
 function budgetBytes(config: BrokerConfig): number {

@@ -4,6 +4,15 @@
  * last in, first out, so that it is still in the processor's cache.
  */
 
+/** Where the memory of frames comes from. */
+export interface FrameAllocator {
+  /** `bytes` of memory with anything in it. */
+  take(bytes: number): Buffer;
+}
+
+/** For frames that are never given back. */
+export const freshMemory: FrameAllocator = { take: (bytes) => Buffer.allocUnsafe(bytes) };
+
 /** Below this Node itself cuts buffers from shared memory. */
 const SMALLEST_BYTES = 4096;
 const CLASSES = 11;
@@ -11,7 +20,7 @@ const LARGEST_BYTES = SMALLEST_BYTES << (CLASSES - 1);
 /** What lies idle in all. */
 const MOST_IDLE_BYTES = 16 * 1024 * 1024;
 
-export class FrameMemory {
+export class FrameMemory implements FrameAllocator {
   /** Idle memory by size: powers of two from SMALLEST_BYTES on. */
   readonly #idle: Buffer[][] = Array.from({ length: CLASSES }, () => []);
   #idleBytes = 0;
@@ -20,7 +29,6 @@ export class FrameMemory {
     return this.#idleBytes;
   }
 
-  /** `bytes` of memory with anything in it. */
   take(bytes: number): Buffer {
     if (bytes < SMALLEST_BYTES || bytes > LARGEST_BYTES) return Buffer.allocUnsafe(bytes);
     const index = classOf(bytes);

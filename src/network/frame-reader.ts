@@ -3,7 +3,7 @@
  * not handed out yet. A length alone costs nothing: memory for a whole frame is taken only once a quarter of it is
  * here; from then on the socket reads straight into it (`readInto`). Knows no socket and no request.
  */
-import { FrameMemory } from './frame-memory.ts';
+import { type FrameAllocator, freshMemory } from './frame-memory.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 
 export const FRAME_PREFIX_BYTES = 4;
@@ -24,7 +24,7 @@ export interface FrameLimits {
 export class FrameReader {
   readonly #limits: FrameLimits;
   readonly #budget: MemoryBudget;
-  readonly #memory: FrameMemory;
+  readonly #memory: FrameAllocator;
   /** The last one is the receiver's only until `settle`. */
   #chunks: Buffer[] = [];
   /** Position in the first chunk. */
@@ -37,8 +37,7 @@ export class FrameReader {
   #takenAhead = 0;
   #framesRead = 0;
 
-  /** `memory` is where frames come from; whoever gives it may give frames back to it. */
-  constructor(limits: FrameLimits, budget: MemoryBudget, memory = new FrameMemory()) {
+  constructor(limits: FrameLimits, budget: MemoryBudget, memory = freshMemory) {
     this.#limits = limits;
     this.#budget = budget;
     this.#memory = memory;

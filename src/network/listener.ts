@@ -13,7 +13,7 @@ import { type ConnectionLimits, DEFAULT_CONNECTION_LIMITS } from './connection-l
 import { FrameMemory } from './frame-memory.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import { createSendStatistics, type SendStatistics } from './send-file.ts';
-import { nodeTransport, type Transport, type TransportServer } from './transport.ts';
+import { nodeTransport, type Transport, type TransportServer, type TransportSocket } from './transport.ts';
 
 export interface ListenOptions {
   /** e.g. `PLAINTEXT`; default the same. */
@@ -24,6 +24,11 @@ export interface ListenOptions {
   /** Connections that the kernel holds before they are accepted (`socket.listen.backlog.size`); default 50, as in Kafka. */
   readonly backlog?: number;
   readonly tls?: TlsOptions;
+  /**
+   * What the kernel holds of a connection's unsent bytes; by default it decides, up to some MiB. Little is cheaper: the peer
+   * takes bytes while they are still in the processor's cache.
+   */
+  readonly sendBufferBytes?: number | undefined;
   /** Whether peers need not prove who they are; default true. */
   readonly authenticated?: boolean;
   readonly limits?: Partial<ConnectionLimits>;
@@ -129,6 +134,7 @@ class SocketAcceptor implements Listener {
               listenerName: this.name,
               authenticated: this.#options.authenticated ?? true,
             };
+            this.#setSendBuffer(socket);
             const connection = new ServedConnection(socket, facts, this.#deps);
             this.#open.add(connection);
             connection.onClose(() => this.#forget(connection));
@@ -163,6 +169,13 @@ class SocketAcceptor implements Listener {
       grace.cancel();
     }
     this.#sweeper?.cancel();
+  }
+
+  #setSendBuffer(socket: TransportSocket): void {
+    const { sendBufferBytes } = this.#options;
+    const descriptor = sendBufferBytes === undefined ? -1 : socket.descriptor();
+    // The kernel's own choice is good enough where it refuses another.
+    if (descriptor >= 0) this.#deps.libc?.setSendBuffer(descriptor, sendBufferBytes!);
   }
 
   #forget(connection: ServedConnection): void {

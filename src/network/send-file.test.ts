@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { disk } from '../base/disk.ts';
 import { isFileRegion, type ReplyPart } from '../base/file-region.ts';
 import type { FileHandle } from '../base/file-system.ts';
-import { type Libc, libc } from '../base/libc.ts';
+import { Errno, type Libc, libc } from '../base/libc.ts';
 import { seededRandom, systemRandom } from '../base/random.ts';
 import { makeTemporaryDirectory } from '../base/temporary-directory.ts';
 import { aWhile, eventually, patternBytes, RawClient, RegionCounter } from './loopback.test.support.ts';
@@ -307,6 +307,24 @@ test('one fast reader takes turns with the rest of the loop', async (context) =>
 });
 
 const strace = spawnSync('strace', ['-V']).status === 0;
+test('a small send buffer keeps bytes out of the kernel until the peer takes them', {
+  skip: libc === undefined ? 'koffi is not available' : false,
+}, async () => {
+  const taken: number[] = [];
+  for (const bytes of [undefined, 32_768]) {
+    const target = await harness(libc);
+    target.client.socket.pause();
+    if (bytes !== undefined) assert.equal(libc!.setSendBuffer(target.socket.descriptor(), bytes), 0);
+    send(target, [new RegionCounter().region(file, 0, CONTENT.length)]);
+    await eventually('the kernel takes no more', () => target.statistics.fullSockets > 0);
+    taken.push(target.statistics.sendfileBytes);
+    await finish(target);
+  }
+  const [systemSized, small] = taken as [number, number];
+  assert.ok(small < systemSized / 4, `${small} bytes were taken with a small buffer, ${systemSized} with the system's`);
+  assert.equal(libc!.setSendBuffer(0x7fff, 1), -Errno.EBADF);
+});
+
 test('record bytes move by sendfile alone, as the system calls of a sending process show', {
   skip:
     libc === undefined ? 'koffi is not available' : !strace && 'strace is not installed: system calls were not counted',

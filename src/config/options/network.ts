@@ -23,8 +23,8 @@ export const networkOptions = {
     'Listener for the controller in older Kafka.',
   ),
   'socket.send.buffer.bytes': int(
-    { default: 102400, inert: 'never' },
-    'Send buffer of a connection (SO_SNDBUF); the system sizes it here.',
+    { default: 102400, min: -1 },
+    'Send buffer of a connection (SO_SNDBUF); -1 leaves it to the system, for links of high latency. Needs koffi.',
   ),
   'socket.receive.buffer.bytes': int(
     { default: 102400, inert: 'never' },
