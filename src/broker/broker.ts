@@ -38,6 +38,7 @@ import type { LogConfig } from '../storage/log-config.ts';
 import { LogManager } from '../storage/log-manager.ts';
 import { type Answering, answering, ownConnection } from './answering.ts';
 import { ClusterMembership } from './cluster-membership.ts';
+import { ControllerContact } from './controller-contact.ts';
 import { ControllerGateway } from './controller-gateway.ts';
 import { allocateProducerIdsThrough, createTopicsThrough } from './controller-requests.ts';
 import { createDispatch } from './dispatch.ts';
@@ -47,7 +48,7 @@ import { groupCoordinatorOptions } from './group-options.ts';
 import { HandlerFailures } from './handler-failures.ts';
 import { createHandlers } from './handlers.ts';
 import { InternalTopics } from './internal-topics.ts';
-import { openListeners } from './listening.ts';
+import { type OpenListeners, openListeners } from './listening.ts';
 import { cleanerSettings, logDirectories, logManagerOptions } from './log-options.ts';
 import { Peers } from './peers.ts';
 import { type ProducerIdBlock, ProducerIds } from './producer-ids.ts';
@@ -128,6 +129,7 @@ class BrokerProcess implements Broker {
   #membership: ClusterMembership | undefined;
   #directories: ReplicaDirectories | undefined;
   /** Set once there are handlers. */
+  #listeners: OpenListeners | undefined;
   #answerOwn: Answering = () => Promise.resolve(undefined);
   #answerEnveloped: Answering = () => Promise.resolve(undefined);
   #closing: Promise<void> | undefined;
@@ -197,7 +199,30 @@ class BrokerProcess implements Broker {
     // Not with metadata of before: in its former life this broker led in epochs that it must not lead in again.
     this.#follow(started.quorum, services);
     services.servingGate.open();
+    this.#keepInTouch(started, services);
     this.#reportFacts();
+  }
+
+  #keepInTouch({ controllerSilentMs }: StartedQuorum, { servingGate }: BrokerServices): void {
+    if (controllerSilentMs === undefined) return;
+    const { clock, logger } = this.#dependencies;
+    const config = this.#static;
+    // A controller that hangs is in office until its own session ends: nobody was fenced by it.
+    const replacedMs = 1.5 * config.get('zookeeper.session.timeout.ms');
+    const contact = new ControllerContact(
+      { limitMs: Math.max(config.get('broker.session.timeout.ms'), replacedMs) },
+      {
+        clock,
+        logger,
+        silentMs: controllerSilentMs,
+        onLost: () => {
+          servingGate.shut();
+          this.#listeners?.dropConnections();
+        },
+        onRegained: () => servingGate.open(),
+      },
+    );
+    this.#stops.push(async () => contact.close());
   }
 
   /** Takes over the metadata as it is in this turn, and every change from then on. */
@@ -431,6 +456,7 @@ class BrokerProcess implements Broker {
     const forController = handlers.filter(({ traits }) => traits.forController);
     this.#answerEnveloped = answering(createDispatch(forController, surroundings));
     const listeners = await openListeners({ config, endpoints, handler }, { logger, clock, transport });
+    this.#listeners = listeners;
     this.#stops.push(() => listeners.close({ graceMs: config.get('sluice.shutdown.grace.ms') }));
     // First of all: members that wait for others would hold up the listeners until the grace is over.
     this.#stops.push(async () => services.groups.close());

@@ -42,7 +42,7 @@ export interface HandlerTraits {
   readonly forController?: boolean;
   /** Brokers speak it among themselves: ApiVersions does not tell of it, and it is answered before this broker serves. */
   readonly peerOnly?: boolean;
-  /** Looks itself whether the broker serves already, for some of its requests are answered before. */
+  /** Looks itself whether the broker serves, for some or all of its requests are answered before. */
   readonly gatesItself?: boolean;
   /** Keeps no bytes of the request once `handle` has returned: its memory is free for the next one. */
   readonly releasesRequest?: boolean;

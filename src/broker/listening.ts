@@ -20,6 +20,8 @@ export interface OpenListeners {
   readonly ports: ReadonlyMap<string, number>;
   readonly caps: ConnectionCaps;
   connections(): number;
+  /** Drops all connections with what is in flight on them; new ones are welcome. */
+  dropConnections(): void;
   /** Ends all of them, letting requests in flight finish. */
   close(options: { readonly graceMs: number }): Promise<void>;
 }
@@ -73,6 +75,9 @@ export async function openListeners(
     ports,
     caps,
     connections: () => opened.reduce((total, listener) => total + listener.connections(), 0),
+    dropConnections: () => {
+      for (const listener of opened) listener.dropConnections();
+    },
     close: async ({ graceMs }) => {
       await Promise.all(opened.map((listener) => listener.close({ graceMs })));
     },

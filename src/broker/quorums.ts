@@ -96,6 +96,8 @@ export interface StartedQuorum {
   readonly watch?: BrokerWatch;
   /** This node hears too few of the others to be their controller; left out where nobody else can be. */
   standDown?(why: string): void;
+  /** How long the controller was not heard; undefined where nobody is to be heard. Left out where nobody else can be it. */
+  controllerSilentMs?(): number | undefined;
   /** How this broker becomes known in it. */
   registrar(services: { readonly controller: Controller; readonly gateway: ControllerGateway }): Registrar;
 }
@@ -141,8 +143,14 @@ async function startZooKeeper(
     onEpoch: (listener) => quorum.onBrokerEpoch(listener),
     needsHeartbeats: false,
   };
-  const standDown = (why: string): void => quorum.standDown(why);
-  return { quorum, brokersBeat: false, watch: quorum, standDown, registrar: () => registrar };
+  return {
+    quorum,
+    brokersBeat: false,
+    watch: quorum,
+    standDown: (why) => quorum.standDown(why),
+    controllerSilentMs: () => quorum.controllerSilentMs(),
+    registrar: () => registrar,
+  };
 }
 
 /** As Kafka formats new clusters: a replica that lost what it had acknowledged does not lead while others have it. */

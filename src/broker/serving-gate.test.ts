@@ -15,3 +15,14 @@ it('a gate lets in who came a little early, and sends away who would wait too lo
   assert.equal(await late, true);
   assert.equal(await gate.pass(), true);
 });
+
+it('a gate that was shut sends everybody away at once, until it is opened again', async () => {
+  const gate = new ServingGate({ clock: new SimulatedClock() });
+  const early = gate.pass();
+  gate.shut();
+  assert.equal(await early, false);
+  assert.equal(gate.isOpen, false);
+  assert.equal(await gate.pass(), false);
+  gate.open();
+  assert.equal(await gate.pass(), true);
+});

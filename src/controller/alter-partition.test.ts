@@ -117,7 +117,13 @@ const REFUSALS: readonly { readonly why: string; readonly wanted: Wanted; readon
       },
       code: 'INVALID_REQUEST',
     },
-    { why: 'a set without the leader', wanted: { isr: [[2, 20]] }, code: 'INVALID_REQUEST' },
+    { why: 'an empty set', wanted: { isr: [] }, code: 'INVALID_REQUEST' },
+    {
+      why: 'a set without a leader that recovers',
+      wanted: { isr: [[2, 20]] },
+      spec: { brokers: [1, 2], partitions: [{ replicas: [1, 2], isr: [1], leaderRecoveryState: 1 }] },
+      code: 'INVALID_REQUEST',
+    },
     {
       why: 'a follower that restarted since (KIP-903)',
       wanted: {
@@ -204,6 +210,14 @@ test('a leader that the completed reassignment removes is told that another lead
   assert.equal(result.topics[0]!.partitions[0]!.errorCode, ErrorCode.NEW_LEADER_ELECTED);
   const partition = partitionOf(after(image, records));
   assert.deepEqual([partition.leader, partition.leaderEpoch, partition.replicas], [2, 6, [2, 3, 4]]);
+});
+
+test('a leader that cannot write leaves the set, and one of the others leads', () => {
+  const image = imageOf({ brokers: [1, 2, 3], partitions: [{ replicas: [1, 2, 3] }] });
+  const { records, result } = ask(image, { isr: ALL.slice(1) });
+  assert.equal(result.topics[0]!.partitions[0]!.errorCode, ErrorCode.NEW_LEADER_ELECTED);
+  const { leader, leaderEpoch, isr } = partitionOf(after(image, records));
+  assert.deepEqual([leader, leaderEpoch, isr], [2, 6, [2, 3]]);
 });
 
 test('members that leave a set which is then too small stay eligible, until it is large enough', () => {

@@ -4,7 +4,13 @@
  */
 import type { BrokerId } from '../base/units.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
-import { LEADER_RECOVERY, type MetadataImage, type PartitionImage, type TopicImage } from '../metadata/image.ts';
+import {
+  LEADER_RECOVERY,
+  type MetadataImage,
+  NO_LEADER,
+  type PartitionImage,
+  type TopicImage,
+} from '../metadata/image.ts';
 import type { MetadataRecord } from '../metadata/records.ts';
 import type { AlterPartitionRequest, AlterPartitionResponse } from '../protocol/apis/alter-partition.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
@@ -70,9 +76,11 @@ function alter(image: MetadataImage, alteration: Alteration, records: MetadataRe
     election: electionOf(rules),
   };
   const change = changePartition(topic, partitionIndex, target, rules);
-  if (change !== undefined) records.push(change.record);
   const now = change?.partition ?? partition;
-  // The change completes a reassignment that takes the leader away: it is made, but this leader's time is over.
+  // Better a leader that cannot write than none.
+  if (now.leader === NO_LEADER) return refused(wanted, ErrorCode.INELIGIBLE_REPLICA);
+  if (change !== undefined) records.push(change.record);
+  // It gave up, or the change completes a reassignment that takes it away: it is made, but this leader's time is over.
   if (now.leader !== brokerId) return refused(wanted, ErrorCode.NEW_LEADER_ELECTED);
   return {
     partitionIndex,
@@ -118,8 +126,11 @@ function wrongSet(
 ): ErrorCode | undefined {
   const ids = members.map(({ brokerId }) => brokerId);
   const isSet = new Set(ids).size === ids.length && ids.every((id) => partition.replicas.includes(id));
-  if (!isSet || !ids.includes(partition.leader)) return ErrorCode.INVALID_REQUEST;
   const { RECOVERED, RECOVERING } = LEADER_RECOVERY;
+  if (!isSet || ids.length === 0) return ErrorCode.INVALID_REQUEST;
+  // Unlike Kafka's, a leader that cannot write may leave the set, and with it the lead to one of the others.
+  const mayLeave = leaderRecoveryState === RECOVERED && partition.leaderRecoveryState === RECOVERED;
+  if (!ids.includes(partition.leader) && !mayLeave) return ErrorCode.INVALID_REQUEST;
   if (leaderRecoveryState !== RECOVERED && leaderRecoveryState !== RECOVERING) return ErrorCode.INVALID_REQUEST;
   if (leaderRecoveryState !== RECOVERING) return undefined;
   // Nobody is in sync with a leader that recovers from an unclean election, and there is no way back to recovering.

@@ -54,6 +54,8 @@ export interface Listener {
   readonly statistics: SendStatistics;
   /** Open connections. */
   connections(): number;
+  /** Drops all connections with what is in flight on them; new ones are welcome. */
+  dropConnections(): void;
   /**
    * Stops accepting, serves what is in flight, sends the replies and closes; what is left after `graceMs` is dropped.
    * Resolves when no connection is left.
@@ -117,6 +119,10 @@ class SocketAcceptor implements Listener {
 
   connections(): number {
     return this.#open.size;
+  }
+
+  dropConnections(): void {
+    for (const connection of [...this.#open]) connection.destroy();
   }
 
   async start(): Promise<void> {

@@ -273,3 +273,38 @@ describe('a follower goes', () => {
     assert.equal(proposals.length, 0);
   });
 });
+
+describe('a leader that cannot write', () => {
+  const members = (): number[][] => proposals.map((proposal) => proposal.members.map(({ brokerId }) => brokerId));
+
+  it('gives its place to others in sync, and waits for all of them until that is known', () => {
+    const leadership = lead();
+    fetches(leadership, 2, 3, { endOffset: 5, highWatermark: 0 });
+    fetches(leadership, 3, 4, { endOffset: 5, highWatermark: 0 });
+    leadership.giveUp(2);
+    assert.deepEqual(members(), [[2, 3]]);
+    assert.equal(leadership.committedEnd(5), 3);
+    leadership.giveUp(2);
+    assert.equal(proposals.length, 1, 'one change at a time');
+  });
+
+  it('stays where too few are in sync without it, and asks no more than once a second', () => {
+    const leadership = lead({ inSyncReplicas: [1, 2] });
+    leadership.giveUp(2);
+    assert.deepEqual(members(), []);
+    leadership.giveUp(1);
+    assert.deepEqual(members(), [[2]]);
+    proposals[0]!.settle({ errorCode: ErrorCode.INELIGIBLE_REPLICA });
+    leadership.giveUp(1);
+    assert.equal(proposals.length, 1);
+    clock.advance(1000);
+    leadership.giveUp(1);
+    assert.equal(proposals.length, 2);
+  });
+
+  it('stays where it is the only replica', () => {
+    const leadership = lead({ replicas: [1], inSyncReplicas: [1] });
+    leadership.giveUp(2);
+    assert.deepEqual(members(), []);
+  });
+});

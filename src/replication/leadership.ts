@@ -48,6 +48,8 @@ export interface LogPosition {
 }
 
 const ANY_EPOCH = -1;
+/** A leader that may not give up asks again after this. */
+const GIVE_UP_PAUSE_MS = 1000;
 
 export class Leadership {
   readonly #led: LedPartition;
@@ -56,6 +58,7 @@ export class Leadership {
   #inSync: InSyncSet;
   #followers: FollowerProgress[] = [];
   #state: PartitionState;
+  #mayGiveUpMs = 0;
   /** Where the log ended when this leader epoch began. */
   epochStart: Offset = 0;
 
@@ -192,6 +195,21 @@ export class Leadership {
     const ends = lagging.map((id) => this.follower(id)?.endOffset ?? -1);
     this.#log('Followers do not keep up', { topic, partition, lagging, ends, endOffset, highWatermark });
     this.#propose({ kind: 'shrink', members: this.#inSync.committed.filter((id) => !lagging.includes(id)) });
+  }
+
+  /**
+   * This broker cannot write at the moment, its disk is full for one: proposes that one of the others leads, where enough of
+   * them are in sync without it. It comes back as a follower.
+   */
+  giveUp(minInSyncReplicas: number): void {
+    const members = this.#inSync.committed.filter((id) => id !== this.#led.brokerId);
+    const nowMs = this.#environment.clock.monotonicMs();
+    if (this.#inSync.pending !== undefined || nowMs < this.#mayGiveUpMs) return;
+    if (members.length === 0 || members.length < this.effectiveMin(minInSyncReplicas)) return;
+    this.#mayGiveUpMs = nowMs + GIVE_UP_PAUSE_MS;
+    const { topic, partition } = this.#led;
+    this.#log('This broker cannot write and leaves the lead to another', { topic, partition, members });
+    this.#propose({ kind: 'shrink', members });
   }
 
   #propose(change: PendingChange): void {

@@ -202,6 +202,9 @@ export class Partition {
       if (this.#followers.size > 0) announce(this.#followers, batches.length);
       this.#advance();
     }
+    if (!outcome.ok && outcome.errorCode === ErrorCode.KAFKA_STORAGE_ERROR && this.log.failure === undefined) {
+      leadership.giveUp(this.#minInSyncReplicas);
+    }
     return outcome;
   }
 

@@ -26,26 +26,31 @@ function supportedFeatures(image: MetadataImage, apiVersion: number): ApiVersion
   return supported.filter(({ minVersion }) => minVersion > 0 || apiVersion >= LEVEL_0_SINCE);
 }
 
+/** Answered by every process that lives: others ask it to know whether it does. */
 export const handleApiVersions = (services: BrokerServices, served: () => readonly Api[]) =>
-  handler(apiVersions, (request, context): ApiVersionsResponse => {
-    const named = context.header.apiVersion >= SOFTWARE_FIELDS_SINCE;
-    const { clientSoftwareName, clientSoftwareVersion } = request;
-    if (named && !(SOFTWARE_PATTERN.test(clientSoftwareName) && SOFTWARE_PATTERN.test(clientSoftwareVersion))) {
-      return { errorCode: ErrorCode.INVALID_REQUEST, apiKeys: [], supportedFeatures: [], finalizedFeatures: [] };
-    }
-    const image = services.quorum.image();
-    return {
-      apiKeys: served().map(({ key, advertised }) => ({
-        apiKey: key,
-        minVersion: advertised.from,
-        maxVersion: advertised.to,
-      })),
-      supportedFeatures: supportedFeatures(image, context.header.apiVersion),
-      finalizedFeaturesEpoch: image.offset,
-      finalizedFeatures: [...image.features].map(([name, level]) => ({
-        name,
-        maxVersionLevel: level,
-        minVersionLevel: level,
-      })),
-    };
-  });
+  handler(
+    apiVersions,
+    (request, context): ApiVersionsResponse => {
+      const named = context.header.apiVersion >= SOFTWARE_FIELDS_SINCE;
+      const { clientSoftwareName, clientSoftwareVersion } = request;
+      if (named && !(SOFTWARE_PATTERN.test(clientSoftwareName) && SOFTWARE_PATTERN.test(clientSoftwareVersion))) {
+        return { errorCode: ErrorCode.INVALID_REQUEST, apiKeys: [], supportedFeatures: [], finalizedFeatures: [] };
+      }
+      const image = services.quorum.image();
+      return {
+        apiKeys: served().map(({ key, advertised }) => ({
+          apiKey: key,
+          minVersion: advertised.from,
+          maxVersion: advertised.to,
+        })),
+        supportedFeatures: supportedFeatures(image, context.header.apiVersion),
+        finalizedFeaturesEpoch: image.offset,
+        finalizedFeatures: [...image.features].map(([name, level]) => ({
+          name,
+          maxVersionLevel: level,
+          minVersionLevel: level,
+        })),
+      };
+    },
+    { gatesItself: true },
+  );

@@ -57,6 +57,7 @@ export class StreamFollower {
   #running = false;
   #loop: Promise<void> = Promise.resolve();
   #endPause: () => void = () => undefined;
+  #heardMs: number;
 
   /** Follows from `image` on. */
   constructor(
@@ -66,6 +67,12 @@ export class StreamFollower {
     this.#options = options;
     this.#dependencies = dependencies;
     this.#image = options.image;
+    this.#heardMs = dependencies.clock.monotonicMs();
+  }
+
+  /** For how long nothing came from where the controller is, not even that nobody listens there. */
+  silentMs(): number {
+    return this.#dependencies.clock.monotonicMs() - this.#heardMs;
   }
 
   get image(): MetadataImage {
@@ -85,6 +92,10 @@ export class StreamFollower {
     this.#endPause();
   }
 
+  #heard(): void {
+    this.#heardMs = this.#dependencies.clock.monotonicMs();
+  }
+
   /** Resolves once no further state will be told. */
   async stop(): Promise<void> {
     this.#running = false;
@@ -98,6 +109,7 @@ export class StreamFollower {
     while (this.#running) {
       try {
         this.#channel = await this.#dependencies.connect();
+        this.#heard();
         if (this.#channel !== undefined && this.#running) {
           await this.#fetchFrom(this.#channel, () => {
             backoffMs = FIRST_BACKOFF_MS;
@@ -106,6 +118,7 @@ export class StreamFollower {
       } catch (error) {
         if (!this.#running) break;
         logger.debug('the metadata stream was interrupted', { reason: messageOf(error) });
+        if (!isSilence(error)) this.#heard();
         if (error instanceof SluiceError && error.code === 'BROKER_UNREACHABLE') onUnreachable?.(isRefused(error));
       }
       void this.#channel?.close();
@@ -133,6 +146,7 @@ export class StreamFollower {
       const { responses, errorCode } = await channel.request(fetch, FETCH_VERSION, this.#request(), {
         timeoutMs: REQUEST_TIMEOUT_MS,
       });
+      this.#heard();
       if (!this.#running) return;
       const answer = responses[0]?.partitions[0];
       if (errorCode !== ErrorCode.NONE) throw refused(errorCode);
@@ -247,6 +261,12 @@ function refused(errorCode: number): SluiceError {
 
 function damaged(what: string): SluiceError {
   return new SluiceError('CORRUPT_METADATA', `the metadata stream had ${what}`, { retriable: true });
+}
+
+/** Whether nothing came back: its host may be gone, or the way to it. */
+function isSilence(error: unknown): boolean {
+  if (!(error instanceof SluiceError)) return false;
+  return error.code === 'REQUEST_TIMED_OUT' || (error.code === 'BROKER_UNREACHABLE' && !isRefused(error));
 }
 
 /** Nobody listens where the controller did: its process is gone, or its port. */

@@ -203,6 +203,11 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
     return this.#writes === undefined ? this.#controller?.address : undefined;
   }
 
+  /** How long the controller was not heard; undefined for itself, and while ZooKeeper does not tell who that is. */
+  controllerSilentMs(): number | undefined {
+    return this.#session?.state === 'connected' && this.#writes === undefined ? this.#follower?.silentMs() : undefined;
+  }
+
   onRole(listener: RoleListener): () => void {
     return subscribeTo(this.#roleListeners, listener);
   }
