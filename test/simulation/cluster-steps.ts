@@ -138,6 +138,16 @@ const ACTIONS = {
     if (random.below(2) === 0) cutFromEnsemble(run, random, host.name);
     return `isolate ${host.name}`;
   },
+  isolateController: (run, random) => {
+    const name = run.controllerName;
+    if (name === undefined) return undefined;
+    const forMs = LONGEST_FAULT_MS + faultMs(random);
+    for (const other of run.othersOf(run.world.hosts.find((host) => host.name === name)!)) {
+      if (random.below(4) > 0) run.block(name, other, forMs);
+      if (random.below(4) > 0) run.block(other, name, forMs);
+    }
+    return `isolate ${name}, the controller, for ${forMs} ms`;
+  },
   cutPair: (run, random) => {
     const [one, other] = shuffled([...run.world.hosts], random);
     run.block(one!.name, other!.name, faultMs(random));
@@ -275,6 +285,7 @@ const WEIGHTS: Readonly<Record<StepKind, number>> = {
   stop: 2,
   pause: 3,
   isolate: 3,
+  isolateController: 2,
   cutPair: 3,
   cutOneWay: 3,
   slow: 3,

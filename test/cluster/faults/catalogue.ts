@@ -1,12 +1,14 @@
 /** All faults, and the choice among those that a cluster can suffer. */
 import type { Random } from '../../../src/base/random.ts';
 import type { Cluster } from '../harness/cluster.ts';
+import { ADMIN_FAULTS } from './admin-faults.ts';
 import { ENSEMBLE_FAULTS } from './ensemble-faults.ts';
 import type { FaultKind } from './fault.ts';
 import { MACHINE_FAULTS } from './machine-faults.ts';
 import { NETWORK_FAULTS } from './network-faults.ts';
 import { PROCESS_FAULTS } from './process-faults.ts';
 import { STORAGE_FAULTS } from './storage-faults.ts';
+import { STRANGER_FAULTS } from './stranger-faults.ts';
 
 const ALL: readonly FaultKind[] = [
   ...PROCESS_FAULTS,
@@ -14,6 +16,8 @@ const ALL: readonly FaultKind[] = [
   ...STORAGE_FAULTS,
   ...MACHINE_FAULTS,
   ...ENSEMBLE_FAULTS,
+  ...STRANGER_FAULTS,
+  ...ADMIN_FAULTS,
 ];
 
 /** `only`: those whose names contain one of these. */

@@ -13,6 +13,14 @@ export interface FaultWorld {
   readonly spared: ReadonlySet<number>;
   /** Faults under way, by broker: each broker suffers one at a time. */
   readonly afflicted: Set<number>;
+  /** Partitions whose replicas somebody has begun to move, by number. */
+  readonly moved: Map<number, Placement>;
+}
+
+export interface Placement {
+  readonly topic: string;
+  readonly partition: number;
+  readonly replicas: readonly number[];
 }
 
 export interface Injected {

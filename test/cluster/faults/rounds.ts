@@ -6,6 +6,7 @@
 import { type Random, seededRandom } from '../../../src/base/random.ts';
 import type { Cluster } from '../harness/cluster.ts';
 import type { Workload } from '../workload/workload.ts';
+import { settleMoves } from './admin-faults.ts';
 import { chooseFault, possibleFaults } from './catalogue.ts';
 import { type FaultWorld, type Injected, pause } from './fault.ts';
 
@@ -63,7 +64,15 @@ class Rounds {
     const { topic } = options.workload.options;
     const { cluster } = options;
     const spared = new Set(cluster.system.name === 'sluice-local' ? [1] : []);
-    this.#world = { cluster, topic, group: 'readers', random: this.#random, spared, afflicted: new Set() };
+    this.#world = {
+      cluster,
+      topic,
+      group: 'readers',
+      random: this.#random,
+      spared,
+      afflicted: new Set(),
+      moved: new Map(),
+    };
   }
 
   async round(): Promise<void> {
@@ -112,6 +121,7 @@ class Rounds {
     while (this.#suffered.length > 0) await this.#healOne();
     const startedAt = performance.now();
     this.#say('all healed', {});
+    await settleMoves(this.#world);
     await this.#options.cluster.allInSync(this.#world.topic, WHOLE_TIMEOUT_MS);
     await this.#options.workload.writesAgain(LIVENESS_TIMEOUT_MS);
     const tookMs = Math.round(performance.now() - startedAt);
