@@ -107,7 +107,6 @@ function bind(koffi: Koffi): Libc {
   const preadv2 = library.func('preadv2', 'int64_t', ['int', 'uintptr_t', 'int', 'int64_t', 'int']);
   const fadvise = library.func('posix_fadvise', 'int', ['int', 'int64_t', 'int64_t', 'int']);
   const setsockopt = library.func('setsockopt', 'int', ['int', 'int', 'int', 'uintptr_t', 'uint32_t']);
-  const fcntl = library.func('fcntl', 'int', ['int', 'int', 'uintptr_t']);
 
   const pointer = koffi.alloc('uint8_t', SCRATCH_BYTES);
   const address = Number(koffi.address(pointer));
@@ -123,12 +122,6 @@ function bind(koffi: Koffi): Libc {
       const error = failure();
       if (error !== -Errno.EINTR) return error !== -Errno.EAGAIN;
     }
-  };
-
-  const lockCall = (command: number, fileFd: number, type: number): number => {
-    for (let at = FLOCK_AT; at < FLOCK_AT + 32; at += 4) scratch.setInt32(at, 0, true);
-    scratch.setInt16(FLOCK_AT, type, true);
-    return Number(fcntl(fileFd, command, address + FLOCK_AT)) === 0 ? 0 : failure();
   };
 
   return {
@@ -156,11 +149,27 @@ function bind(koffi: Koffi): Libc {
     },
     readAhead: (fileFd, position, length) => void fadvise(fileFd, position, length, POSIX_FADV_WILLNEED),
     dropCache: (fileFd, position, length) => void fadvise(fileFd, position, length, POSIX_FADV_DONTNEED),
-    lockFile: (fileFd) => lockCall(F_SETLK, fileFd, F_WRLCK),
+    ...fileLocks(library, { address, scratch }, failure),
     ...volumeSync(library),
-    unlockFile: (fileFd) => void lockCall(F_SETLK, fileFd, F_UNLCK),
+  };
+}
+
+function fileLocks(
+  library: ReturnType<Koffi['load']>,
+  { address, scratch }: { readonly address: number; readonly scratch: DataView },
+  failure: () => number,
+): Pick<Libc, 'lockFile' | 'unlockFile' | 'lockHolder'> {
+  const fcntl = library.func('fcntl', 'int', ['int', 'int', 'uintptr_t']);
+  const call = (command: number, fileFd: number, type: number): number => {
+    for (let at = FLOCK_AT; at < FLOCK_AT + 32; at += 4) scratch.setInt32(at, 0, true);
+    scratch.setInt16(FLOCK_AT, type, true);
+    return Number(fcntl(fileFd, command, address + FLOCK_AT)) === 0 ? 0 : failure();
+  };
+  return {
+    lockFile: (fileFd) => call(F_SETLK, fileFd, F_WRLCK),
+    unlockFile: (fileFd) => void call(F_SETLK, fileFd, F_UNLCK),
     lockHolder: (fileFd) => {
-      if (lockCall(F_GETLK, fileFd, F_WRLCK) !== 0) return undefined;
+      if (call(F_GETLK, fileFd, F_WRLCK) !== 0) return undefined;
       return scratch.getInt16(FLOCK_AT, true) === F_UNLCK ? undefined : scratch.getInt32(FLOCK_PID_AT, true);
     },
   };
