@@ -36,6 +36,7 @@ import { Replication } from '../replication/replication.ts';
 import type { Log } from '../storage/log.ts';
 import type { LogConfig } from '../storage/log-config.ts';
 import { LogManager } from '../storage/log-manager.ts';
+import { clusterIdIn } from '../storage/meta-properties.ts';
 import { type Answering, answering, ownConnection } from './answering.ts';
 import { ClusterMembership } from './cluster-membership.ts';
 import { ControllerContact } from './controller-contact.ts';
@@ -269,6 +270,7 @@ class BrokerProcess implements Broker {
         config: this.#static,
         brokerId: this.brokerId,
         brokerEpoch: () => this.#brokerEpoch,
+        knownClusterId: () => clusterIdIn(this.dataDirectories, fileSystem),
         claimLogs: (clusterId) => {
           this.#clusterId = clusterId;
           this.#logs.claim();
@@ -451,10 +453,11 @@ class BrokerProcess implements Broker {
     const handlers = createHandlers(services);
     const { controllerGateway: toController, servingGate: gate } = services;
     const surroundings = { logger, failures: new HandlerFailures({ clock, logger }) };
-    const handler = createDispatch(handlers, surroundings, { toController, gate });
+    const obstacle = (): string | undefined => services.quorum.obstacle;
+    const handler = createDispatch(handlers, surroundings, { toController, gate, obstacle });
     this.#answerOwn = answering(createDispatch(handlers, surroundings));
     const forController = handlers.filter(({ traits }) => traits.forController);
-    this.#answerEnveloped = answering(createDispatch(forController, surroundings));
+    this.#answerEnveloped = answering(createDispatch(forController, surroundings, { obstacle }));
     const listeners = await openListeners({ config, endpoints, handler }, { logger, clock, transport });
     this.#listeners = listeners;
     this.#stops.push(() => listeners.close({ graceMs: config.get('sluice.shutdown.grace.ms') }));

@@ -17,7 +17,7 @@ import type { Api, DecodedFields, EncodableFields, Fields } from '../protocol/sc
 export interface ControllerGatewayDependencies {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly quorum: Pick<MetadataQuorum, 'isActiveController' | 'controllerAddress'>;
+  readonly quorum: Pick<MetadataQuorum, 'isActiveController' | 'controllerAddress' | 'obstacle'>;
   readonly connect: (address: { readonly host: string; readonly port: number }) => Promise<Channel>;
   /** Answers a request frame here: both without their size. Undefined where it makes no sense. */
   readonly answer: (frame: Buffer) => Promise<Buffer | undefined>;
@@ -65,6 +65,8 @@ export class ControllerGateway {
       } catch (error) {
         this.#dependencies.logger.debug('a request did not reach the controller', { reason: messageOf(error) });
       }
+      // There will be none for a while.
+      if (this.#dependencies.quorum.obstacle !== undefined) return undefined;
       await this.#pause();
     }
     return undefined;
@@ -109,7 +111,8 @@ export class ControllerGateway {
   async #open(): Promise<Channel> {
     const address = this.#dependencies.quorum.controllerAddress();
     if (address === undefined) {
-      throw new SluiceError('NO_CONTROLLER', 'there is no active controller at the moment', { retriable: true });
+      const why = this.#dependencies.quorum.obstacle ?? 'there is no active controller at the moment';
+      throw new SluiceError('NO_CONTROLLER', why, { retriable: true });
     }
     const key = `${address.host}:${address.port}`;
     const known = this.#channel;

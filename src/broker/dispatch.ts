@@ -15,6 +15,7 @@ import { ErrorCode } from '../protocol/error-codes.ts';
 import { decodeRequestBody, decodeRequestHeader, encodeResponseFrame, type RequestHeader } from '../protocol/frames.ts';
 import { includesVersion } from '../protocol/versions.ts';
 import { cancellationOf } from './cancellation.ts';
+import { errorResponse } from './error-response.ts';
 import { CLOSE, type Handler, NO_REPLY, type Outcome } from './handler.ts';
 import type { HandlerFailures } from './handler-failures.ts';
 import type { ServingGate } from './serving-gate.ts';
@@ -36,13 +37,15 @@ export interface DispatchDependencies {
 export interface DispatchOptions {
   readonly toController?: ControllerRoute;
   readonly gate?: ServingGate;
+  /** Why the controller can change nothing now: clients are told that instead of being sent around. */
+  readonly obstacle?: () => string | undefined;
 }
 
 /** Builds the function that answers frames from the handler table. */
 export function createDispatch(
   handlers: readonly Handler[],
   { logger, failures }: DispatchDependencies,
-  { toController, gate }: DispatchOptions = {},
+  { toController, gate, obstacle = () => undefined }: DispatchOptions = {},
 ): RequestHandler {
   const byKey: (Handler | undefined)[] = [];
   for (const handler of handlers) byKey[handler.api.key] = handler;
@@ -99,11 +102,24 @@ export function createDispatch(
     if (gate?.isOpen === false && traits.peerOnly !== true && traits.gatesItself !== true) {
       return gate.pass().then((serves) => (serves ? answer() : 'close'));
     }
-    if (traits.forController !== true || toController === undefined || toController.isHere) return answer();
+    if (traits.forController !== true) return answer();
+    // Brokers try again by themselves, and clients that are told to as well: they would never tell anybody why.
+    const answerUnlessHindered = (): Reply | Promise<Reply> => {
+      const why = traits.peerOnly === true ? undefined : obstacle();
+      return why === undefined
+        ? answer()
+        : replyOf(api, header, errorResponse(api, header.apiVersion, request, HINDERED, why));
+    };
+    if (toController === undefined || toController.isHere) return answerUnlessHindered();
     // Without an answer from the controller ours is a refusal in the right shape: not the controller.
-    return toController.forward(frame).then((response) => (response === undefined ? answer() : withSize(response)));
+    return toController
+      .forward(frame)
+      .then((response) => (response === undefined ? answerUnlessHindered() : withSize(response)));
   };
 }
+
+/** Not retriable: Kafka's tools say at once what the message is. */
+const HINDERED = ErrorCode.UNKNOWN_SERVER_ERROR;
 
 function withSize(response: Buffer): readonly ReplyPart[] {
   const size = Buffer.allocUnsafe(FRAME_PREFIX_BYTES);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { declaredSchemas } from '../../test/support/declared-schemas.ts';
 import { randomValue } from '../../test/support/schema-values.ts';
-import type { LogFields, Logger } from '../base/logger.ts';
+import { type LogFields, type Logger, silentLogger } from '../base/logger.ts';
 import { seededRandom } from '../base/random.ts';
 import { SimulatedClock } from '../base/simulated-clock.ts';
 import type { Reply } from '../network/reply-queue.ts';
@@ -97,6 +97,47 @@ describe('the response to a request whose handler fails', () => {
     assert.deepEqual([found.coordinators[0]!['key'], found.coordinators[0]!['errorCode']], ['g', -1]);
     const fetched = refused('OffsetFetch', 8, { groups: [{ groupId: 'g', topics: null }] }) as { groups: Values[] };
     assert.deepEqual([fetched.groups[0]!['groupId'], fetched.groups[0]!['errorCode']], ['g', -1]);
+  });
+});
+
+describe('a request that only a controller can answer', () => {
+  it('is refused with what hinders the controller, unless a broker asks, which tries again by itself', async () => {
+    const { apis } = await declaredSchemas();
+    const named = (name: string): Api => apis.find((api) => api.name === name)!;
+    const logger = silentLogger;
+    const answered = () => ({ topics: [], errorCode: ErrorCode.NOT_CONTROLLER });
+    const handlers = [
+      handler(named('CreateTopics'), answered as never, { forController: true }),
+      handler(named('AllocateProducerIds'), answered as never, { forController: true, peerOnly: true }),
+    ];
+    let forwarded = 0;
+    const toController = {
+      isHere: false,
+      forward: async () => {
+        forwarded++;
+        return undefined;
+      },
+    };
+    const failures = new HandlerFailures({ clock: new SimulatedClock(), logger });
+    const obstacle = (): string => 'no majority of ZooKeeper servers (a:1)';
+    const dispatch = createDispatch(handlers, { logger, failures }, { toController, obstacle });
+    const ask = async (api: Api, request: Values): Promise<Values> => {
+      const version = api.request.versions.to;
+      const frame = joinParts(encodeRequestFrame(api, version, { correlationId: 5, clientId: 'c' }, request));
+      const reply = await dispatch(frame.subarray(4), ownConnection());
+      assert.ok(typeof reply !== 'string');
+      return decodeResponseFrame(api, version, joinParts(reply).subarray(4)).body as Values;
+    };
+    const topics = [{ name: 'x', numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] }];
+    const created = await ask(named('CreateTopics'), { topics, timeoutMs: 1, validateOnly: false });
+    const [topic] = created['topics'] as Values[];
+    assert.deepEqual(
+      [topic!['name'], topic!['errorCode'], topic!['errorMessage']],
+      ['x', UNKNOWN_SERVER_ERROR, 'no majority of ZooKeeper servers (a:1)'],
+    );
+    const ids = await ask(named('AllocateProducerIds'), { brokerId: 1, brokerEpoch: 1 });
+    assert.equal(ids['errorCode'], ErrorCode.NOT_CONTROLLER);
+    assert.equal(forwarded, 2);
   });
 });
 

@@ -15,20 +15,28 @@ const ERROR_MESSAGE = 'errorMessage';
 /** The request asks by directory, the response tells by topic. */
 const ALTER_REPLICA_LOG_DIRS = 34;
 
-/** In the version of the request; things that were not named are not told of. */
-export function errorResponse(api: Api, version: number, request: unknown, code: ErrorCode): Values {
+/** In the version of the request; things that were not named are not told of. `said` takes the place of the code's own words. */
+export function errorResponse(
+  api: Api,
+  version: number,
+  request: unknown,
+  code: ErrorCode,
+  said = errorMessage(code),
+): Values {
   const asked = api.key === ALTER_REPLICA_LOG_DIRS ? byTopic(request as Values) : (request as Values);
   const requestFields = api.key === ALTER_REPLICA_LOG_DIRS ? topicsOfDirs(api.request.fields) : api.request.fields;
-  return new Refusing(version, code).struct(api.response.fields, requestFields, asked);
+  return new Refusing(version, code, said).struct(api.response.fields, requestFields, asked);
 }
 
 class Refusing {
   readonly #version: number;
   readonly #code: ErrorCode;
+  readonly #message: string;
 
-  constructor(version: number, code: ErrorCode) {
+  constructor(version: number, code: ErrorCode, message: string) {
     this.#version = version;
     this.#code = code;
+    this.#message = message;
   }
 
   /** `source` is what the request says at the same place. */
@@ -36,7 +44,7 @@ class Refusing {
     const tellsItself = this.#has(fields[ERROR_CODE]);
     const entries = Object.entries(fields).map(([name, field]): [string, unknown] => {
       if (name === ERROR_CODE) return [name, this.#has(field) ? this.#code : 0];
-      if (name === ERROR_MESSAGE && tellsItself && this.#has(field)) return [name, errorMessage(this.#code)];
+      if (name === ERROR_MESSAGE && tellsItself && this.#has(field)) return [name, this.#message];
       if (!tellsItself && this.#has(field) && this.#tellsError(field)) {
         return [name, this.#items(name, field, sourceFields, source)];
       }

@@ -66,6 +66,8 @@ export interface QuorumSurroundings {
   readonly config: BrokerConfig;
   readonly brokerId: BrokerId;
   readonly brokerEpoch: () => number;
+  /** The cluster that the data directories belong to, where they have data; nothing is claimed or written for it. */
+  readonly knownClusterId: () => string | undefined;
   /** Takes the data directories, for the cluster that is known by now, and tells whose they are. */
   readonly claimLogs: (clusterId: string | undefined) => ClaimedLogs;
   /** What is started must be stopped. */
@@ -122,7 +124,7 @@ export function startQuorum(
 
 async function startZooKeeper(
   options: NonNullable<ReturnType<typeof zooKeeperOptions>>,
-  { config, brokerId, claimLogs, onStop, onFailure }: QuorumSurroundings,
+  { config, brokerId, knownClusterId, claimLogs, onStop, onFailure }: QuorumSurroundings,
   { connect, ...dependencies }: QuorumDependencies,
 ): Promise<StartedQuorum> {
   const quorum = new ZooKeeperQuorum(
@@ -136,7 +138,7 @@ async function startZooKeeper(
     { ...dependencies, connectController: connect },
   );
   onStop(() => quorum.close());
-  const { directoryId } = claimLogs(await quorum.clusterId());
+  const { directoryId } = claimLogs(await quorum.clusterId(knownClusterId()));
   await quorum.start(directoryId);
   const registrar: Registrar = {
     register: (registration) => quorum.registerBroker(registration),

@@ -1,10 +1,11 @@
 /** Shows the cluster: its brokers, who controls it and by what, and what needs somebody to look after it. */
 import { systemClock } from '../base/clock.ts';
+import { messageOf } from '../base/errors.ts';
 import { Admin } from '../client/admin/admin.ts';
 import { probeEnsemble, type ServerHealth } from '../metadata/quorums/zookeeper/ensemble-health.ts';
 import { nodeTransport } from '../network/transport.ts';
 import type { ClusterOptions } from './cluster.ts';
-import { type ClusterState, clusterState, isUnderReplicated } from './cluster-state.ts';
+import { type ClusterState, clusterState, isUnderReplicated, type PlacedPartition } from './cluster-state.ts';
 import { colours } from './colours.ts';
 import { openCluster } from './open-cluster.ts';
 import { formatTable, printJson, printLine, type Row } from './output.ts';
@@ -23,12 +24,19 @@ export async function describeCluster(options: ClusterOptions): Promise<void> {
   const quorum = await quorumOf(admin, state);
   const underReplicated = state.partitions.filter(isUnderReplicated);
   const leaderless = state.partitions.filter(({ leader }) => leader < 0);
+  const underMinInSync = await partitionsUnderMinInSync(admin, state);
+  const obstacle = state.controllerId < 0 ? await obstacleOf(admin) : undefined;
   if (options.json) {
     const { clusterId, controllerId } = state;
-    const counts = { underReplicated: underReplicated.length, leaderless: leaderless.length };
+    const counts = {
+      underReplicated: underReplicated.length,
+      underMinInSync: underMinInSync.length,
+      leaderless: leaderless.length,
+    };
     printJson({
       clusterId,
       controllerId,
+      ...(obstacle === undefined ? {} : { obstacle }),
       quorum,
       partitions: { total: state.partitions.length, ...counts },
       brokers: rowsOf(state),
@@ -37,8 +45,10 @@ export async function describeCluster(options: ClusterOptions): Promise<void> {
   }
   const controller = state.controllerId < 0 ? colours.red('none') : `broker ${state.controllerId}`;
   printLine(`cluster ${state.clusterId}, controller: ${controller}, quorum: ${inWords(quorum)}`);
-  const healthy = underReplicated.length === 0 && leaderless.length === 0;
-  const counts = `${state.partitions.length} partitions, ${underReplicated.length} under-replicated, ${leaderless.length} without a leader`;
+  if (obstacle !== undefined) printLine(colours.red(obstacle));
+  const healthy = underReplicated.length === 0 && leaderless.length === 0 && underMinInSync.length === 0;
+  const short = `${underReplicated.length} under-replicated, ${underMinInSync.length} under min.insync.replicas`;
+  const counts = `${state.partitions.length} partitions, ${short}, ${leaderless.length} without a leader`;
   printLine(healthy ? counts : colours.red(counts));
   printLine('');
   printLine(
@@ -76,6 +86,32 @@ function countsOf(id: number, partitions: ClusterState['partitions']) {
     leaders: count(({ leader }) => leader === id),
     preferred: count(({ replicas }) => replicas[0] === id),
   };
+}
+
+/** Those that take no records of producers that wait for all replicas. */
+async function partitionsUnderMinInSync(admin: Admin, { partitions }: ClusterState): Promise<PlacedPartition[]> {
+  // Nothing less than a missing replica brings a set below its least size.
+  const short = partitions.filter((partition) => isUnderReplicated(partition) || partition.leader < 0);
+  const topics = [...new Set(short.map(({ topic }) => topic))];
+  if (topics.length === 0) return [];
+  const options = ['min.insync.replicas'];
+  const described = await admin.describeConfigs(topics.map((name) => ({ type: 'topic', name, options })));
+  const least = new Map(
+    described.flatMap((each) => (each.ok ? [[each.name, Number(each.entries[0]?.value ?? 1)] as const] : [])),
+  );
+  return short.filter(({ topic, replicas, inSync }) => {
+    return inSync.length < Math.min(least.get(topic) ?? 1, replicas.length);
+  });
+}
+
+/** Why there is no controller, as a broker says when something is asked that only one can answer. */
+async function obstacleOf(admin: Admin): Promise<string | undefined> {
+  try {
+    await admin.ongoingReassignments();
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
 }
 
 /** What holds the cluster together, as the configuration of a broker says. */

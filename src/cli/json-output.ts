@@ -116,8 +116,9 @@ export const JSON_OUTPUT: Readonly<Record<string, JsonOutput>> = {
   'cluster describe': value({
     clusterId: 'string',
     controllerId: 'number',
+    'obstacle?': 'string',
     quorum: { kind: 'string', 'connect?': 'string', 'ensemble?': ['any'] },
-    partitions: { total: 'number', underReplicated: 'number', leaderless: 'number' },
+    partitions: { total: 'number', underReplicated: 'number', underMinInSync: 'number', leaderless: 'number' },
     brokers: [
       {
         broker: 'number',

@@ -52,6 +52,8 @@ export interface MetadataQuorum {
    * bug and stops the quorum. Returns a function that ends the subscription.
    */
   subscribe(listener: MetadataListener): () => void;
+  /** Why the cluster cannot be changed now, once that has lasted for seconds; undefined where it can be, as far as is known. */
+  readonly obstacle?: string | undefined;
   /** Of the active controller; undefined elsewhere, and where no topic can get lost. */
   readonly lostTopics?: LostTopics | undefined;
   close(): Promise<void>;

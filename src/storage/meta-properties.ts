@@ -39,6 +39,19 @@ export function readMetaProperties(directory: string, fileSystem: FileSystem): M
   return { clusterId, nodeId: node === undefined ? undefined : Number(node), directoryId };
 }
 
+/** The cluster that the first of the directories belongs to which says so; those that cannot be read are passed over. */
+export function clusterIdIn(directories: readonly string[], fileSystem: FileSystem): string | undefined {
+  for (const directory of directories) {
+    try {
+      const clusterId = readMetaProperties(directory, fileSystem)?.clusterId;
+      if (clusterId !== undefined) return clusterId;
+    } catch {
+      // Whoever claims the directory tells what is wrong with it.
+    }
+  }
+  return undefined;
+}
+
 function corrupt(path: string, what: string): SluiceError {
   return new SluiceError('CORRUPT_META_PROPERTIES', `${path} cannot be used: ${what}`, {
     remedy: 'Restore the file from another directory of the same node, with a directory.id of its own.',

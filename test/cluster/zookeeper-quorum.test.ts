@@ -266,3 +266,44 @@ describe('the metadata quorum on ZooKeeper', { skip }, () => {
     );
   });
 });
+
+describe('an ensemble whose data are lost', { skip }, () => {
+  it('is not taken for a new one by brokers that run, nor by those that start with data', async () => {
+    const lost = await startEnsemble(1);
+    const options = {
+      brokerId: 1,
+      interBrokerListener: 'INTERNAL',
+      connect: `${lost.connect}/kafka`,
+      sessionTimeoutMs: SESSION_MS,
+      connectionTimeoutMs: LIMIT_MS,
+      maxInFlight: 10,
+    };
+    const dependencies = { ...seams, connectController: () => Promise.reject(new SluiceError('NONE', 'nobody')) };
+    const quorum = new ZooKeeperQuorum(options, dependencies);
+    try {
+      const clusterId = await quorum.clusterId();
+      await quorum.start('directory-1');
+      await quorum.append(topicRecords('kept', 1));
+      const [node] = lost.nodes;
+      await node!.kill();
+      await until(() => quorum.obstacle !== undefined);
+      assert.match(quorum.obstacle!, /no majority of ZooKeeper servers .* serves \(.*ECONNREFUSED/);
+      node!.wipe();
+      await node!.start();
+      await until(() => quorum.obstacle?.includes('wiped') === true);
+      assert.match(quorum.obstacle!, /knows less \(transaction 0x\w+\) than this broker has seen \(0x\w+\)/);
+      assert.equal(quorum.controllerId(), -1);
+      assert.ok(quorum.image().topics.byName.has('kept'));
+      const another = new ZooKeeperQuorum(options, dependencies);
+      const started = await another.clusterId(clusterId).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      await another.close();
+      assert.ok(started instanceof SluiceError && started.code === 'ZOOKEEPER_EMPTY', String(started));
+    } finally {
+      await quorum.close();
+      await lost.close();
+    }
+  });
+});

@@ -74,7 +74,7 @@ after(async () => {
 it('describes brokers, the controller, the quorum and what is short of replicas', async () => {
   const { controllerId, quorum, partitions, brokers: rows } = await described();
   assert.deepEqual([controllerId, quorum.kind], [1, 'local']);
-  assert.deepEqual(partitions, { total: PARTITIONS, underReplicated: 0, leaderless: 0 });
+  assert.deepEqual(partitions, { total: PARTITIONS, underReplicated: 0, underMinInSync: 0, leaderless: 0 });
   assert.deepEqual(
     rows.map(({ broker, state, rack }) => [broker, state, rack]),
     [1, 2, 3].map((id) => [id, 'up', 'a']),

@@ -55,6 +55,8 @@ export class StreamFollower {
   #image: MetadataImage;
   #channel: Channel | undefined;
   #running = false;
+  /** When a controller answered last, as one that is in office. */
+  #answeredMs = Number.NEGATIVE_INFINITY;
   #loop: Promise<void> = Promise.resolve();
   #endPause: () => void = () => undefined;
   #heardMs: number;
@@ -77,6 +79,11 @@ export class StreamFollower {
 
   get image(): MetadataImage {
     return this.#image;
+  }
+
+  /** Whether a controller has answered of late. */
+  get hears(): boolean {
+    return this.#dependencies.clock.monotonicMs() - this.#answeredMs < 2 * MAX_WAIT_MS;
   }
 
   /** Begins to follow, until `stop`. */
@@ -152,8 +159,12 @@ export class StreamFollower {
       if (errorCode !== ErrorCode.NONE) throw refused(errorCode);
       if (answer === undefined)
         throw new SluiceError('MALFORMED_RESPONSE', 'the controller told nothing of its stream');
-      if (answer.errorCode === ErrorCode.NOT_LEADER_OR_FOLLOWER) return;
+      if (answer.errorCode === ErrorCode.NOT_LEADER_OR_FOLLOWER) {
+        this.#answeredMs = Number.NEGATIVE_INFINITY;
+        return;
+      }
       if (answer.errorCode !== ErrorCode.NONE) throw refused(answer.errorCode);
+      this.#answeredMs = this.#dependencies.clock.monotonicMs();
       onProgress();
       const { epoch, endOffset } = answer.snapshotId;
       if (endOffset >= 0) await this.#load(channel, { offset: endOffset, epoch });

@@ -39,6 +39,8 @@ export interface EnsembleNode {
   cont(): void;
   /** Starts the process again on its old data. Resolves once it has its place in a quorum, unless `wait` is false. */
   start(options?: { readonly wait?: boolean }): Promise<void>;
+  /** Takes away all that it has stored; only while it does not run. */
+  wipe(): void;
   /** 'leader', 'follower', 'standalone', or undefined where it does not serve. */
   role(): Promise<string | undefined>;
   /** Everything that it wrote so far. */
@@ -193,6 +195,10 @@ class ServerProcess implements EnsembleNode {
     if (child === undefined) return;
     child.kill('SIGKILL');
     await endChild(child, 0);
+  }
+
+  wipe(): void {
+    rmSync(join(this.#place.directory, 'data', 'version-2'), { recursive: true });
   }
 
   stop(): void {

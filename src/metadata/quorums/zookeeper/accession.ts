@@ -58,6 +58,7 @@ async function load(
   { followed, limits, onMended }: AccessionOptions,
   { clock, logger, random }: Parameters<typeof accede>[2],
 ): Promise<Accession> {
+  if (office.committed !== undefined && office.committed < followed.offset) throw wentBack(office.committed, followed);
   const { image, repairs, versions, findings, lostTopics } = await loadImage(office.zooKeeper, {
     clusterId: followed.clusterId,
     epoch: office.epoch,
@@ -73,6 +74,18 @@ async function load(
   await Promise.all(groups.map((operations) => office.write(operations, image.offset)));
   if (repairs.length > 0) logger.info('finished what an earlier controller began', { writes: repairs.length });
   return { image, lostTopics: lostTopicsOf(office, new Map(lostTopics), limits) };
+}
+
+/** What was committed once stays: with less, brokers would delete the logs of topics that were created since. */
+function wentBack(committed: number, followed: MetadataImage): SluiceError {
+  return new SluiceError(
+    'ZOOKEEPER_WENT_BACK',
+    `ZooKeeper holds an older state of the cluster (${committed}) than this broker has followed (${followed.offset})`,
+    {
+      remedy:
+        'Was it restored from an old copy? Bring the newer one back; or restart all brokers to go on with the older.',
+    },
+  );
 }
 
 function tell({ znode, reason, consequence, remedy, held }: Finding, logger: Logger): void {

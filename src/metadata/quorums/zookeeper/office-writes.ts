@@ -95,6 +95,12 @@ export class OfficeWrites {
     this.#ended = true;
   }
 
+  /** As `end`, where nobody will tell the outcome for long. */
+  giveUp(): void {
+    this.end();
+    for (const entry of this.#inFlight.splice(0)) entry.reject(rejection(undefined, true));
+  }
+
   async #settle(entry: InFlight, writes: readonly Promise<unknown>[]): Promise<void> {
     const outcomes = await Promise.allSettled(writes);
     const failure = outcomes.find((outcome) => outcome.status === 'rejected');

@@ -17,6 +17,22 @@ import {
 /** The epoch before that of the first controller. */
 const EPOCH_BEFORE_ALL = 0;
 
+/**
+ * Brokers that have data found no cluster: theirs is somewhere else, or its metadata are lost, and a new one in its place
+ * would have them delete all that they hold. Rejects with SluiceError ZOOKEEPER_EMPTY; writes nothing.
+ */
+export async function requireCluster(zooKeeper: ZooKeeper, known: string, connect: string): Promise<void> {
+  if ((await zooKeeper.exists(CLUSTER_ID)) !== undefined) return;
+  throw new SluiceError(
+    'ZOOKEEPER_EMPTY',
+    `ZooKeeper at ${connect} holds no cluster, but this broker's directories belong to cluster ${known}`,
+    {
+      remedy:
+        'Was ZooKeeper wiped? Then bring its data back. Or is zookeeper.connect wrong, or the path behind its servers? Only brokers with empty directories found a new cluster.',
+    },
+  );
+}
+
 /** Creates what is missing; what is there stays as it is. */
 export async function makePersistentPaths(zooKeeper: ZooKeeper): Promise<void> {
   await zooKeeper.makeRoot();

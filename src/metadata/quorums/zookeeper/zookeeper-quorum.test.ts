@@ -196,15 +196,20 @@ describe('ZooKeeperQuorum', () => {
     const stayed = await world.leader();
     await world.value(stayed.quorum.append(topicRecords('with-two')));
     world.ensemble.killServer(second);
-    const { status } = await world.settled(stayed.quorum.append(topicRecords('with-one')), 3 * SESSION_MS);
+    const { status } = await world.settled(stayed.quorum.append(topicRecords('with-one')), SESSION_MS + 500);
     assert.equal(status, 'rejected');
     await world.run(3 * SESSION_MS);
+    for (const { quorum } of world.living) {
+      assert.match(quorum.obstacle ?? '', /cannot be changed now: no majority of ZooKeeper servers \(.*\) serves/);
+      assert.equal(quorum.controllerId(), -1);
+    }
     assert.ok(world.living.every(({ quorum }) => quorum.image().topics.byName.has('with-two')));
     assert.deepEqual(world.active, []);
     world.ensemble.startServer(second);
     const after = await world.leader();
     await world.value(after.quorum.append(topicRecords('back')));
     await assertAgreement(world);
+    assert.ok(world.living.every(({ quorum }) => quorum.obstacle === undefined));
     assert.ok(world.living.every(({ failures }) => failures.length === 0));
     assert.ok(leader.alive);
   });
@@ -300,6 +305,39 @@ describe('ZooKeeperQuorum', () => {
     const { reason } = (await world.settled(stranger.started)) as PromiseRejectedResult;
     assert.ok(code('INCONSISTENT_CLUSTER_ID')(reason));
     assert.ok(String(reason).includes(clusterId));
+  });
+
+  it('founds no cluster where its directories belong to one, and leaves ZooKeeper as it is', async () => {
+    const world = new QuorumWorld();
+    const { reason } = (await world.settled(world.start(1, { clusterId: 'mine' }).started)) as PromiseRejectedResult;
+    assert.ok(code('ZOOKEEPER_EMPTY')(reason), String(reason));
+    assert.match(String(reason), /belong to cluster mine/);
+    assert.deepEqual(world.ensemble.tree.paths(), ['/']);
+  });
+
+  it('takes no office over an older state of the cluster than it has followed', async () => {
+    const world = new QuorumWorld();
+    const leader = await cluster(world);
+    await world.value(leader.quorum.append(topicRecords('kept')));
+    await assertAgreement(world);
+    const { tree } = world.ensemble;
+    // As if a copy of before had been put back.
+    const old = JSON.stringify({ version: 1, controller_epoch: 1, offset: leader.quorum.image().offset - 1 });
+    world.ensemble.writeByHand([
+      { kind: 'setData', path: `${ROOT}/sluice/commit`, data: Buffer.from(old) },
+      ...['/0/state', '/0', ''].map((rest) => {
+        return { kind: 'delete', path: `${ROOT}/brokers/topics/kept/partitions${rest}` } as const;
+      }),
+      { kind: 'delete', path: `${ROOT}/brokers/topics/kept` },
+    ]);
+    leader.kill();
+    await world.run(3 * SESSION_MS);
+    assert.deepEqual(world.active, []);
+    assert.ok(
+      world.living.every(({ quorum }) => quorum.image().topics.byName.has('kept')),
+      'nobody lets go of it',
+    );
+    assert.ok(tree.stat(`${ROOT}/brokers/topics/kept`) === undefined);
   });
 
   it('says so in time when no server can be reached at its start', async () => {

@@ -26,13 +26,14 @@ import { type Address, addressOf } from './broker-address.ts';
 import { Candidacy } from './candidacy.ts';
 import { openSession } from './client/session.ts';
 import type { SessionId, SessionState, ZooKeeper } from './client/zookeeper.ts';
+import { tellTrouble } from './ensemble-trouble.ts';
 import { GrowingPause } from './growing-pause.ts';
 import { type Latch, latch } from './latch.ts';
 import { LiveBrokers } from './live-brokers.ts';
 import { type Holder, leaveOffice, type Office, readEpoch, readHolder, takeOffice } from './office.ts';
 import { notController, OfficeWrites } from './office-writes.ts';
 import { OwnRegistration } from './own-registration.ts';
-import { agreeOnClusterId, makePersistentPaths } from './preparation.ts';
+import { agreeOnClusterId, makePersistentPaths, requireCluster } from './preparation.ts';
 import { checkCredentials, sessionOptions } from './quorum-options.ts';
 import { DEFAULT_LIMITS, type MultiLimits } from './store/plan-writes.ts';
 
@@ -74,6 +75,8 @@ const MAX_SUSPICION_MS = 60_000;
 /** Pauses between attempts to load znodes that cannot be understood. */
 const MIN_LOAD_PAUSE_MS = 1000;
 const MAX_LOAD_PAUSE_MS = 30_000;
+/** Between two lines about the same. */
+const PROBLEM_REPEAT_MS = 60_000;
 const PAST_SESSIONS_KEPT = 100;
 /** How long the id of another broker may take to vanish, in session timeouts. */
 const ID_WAIT_TIMEOUTS = 2;
@@ -119,6 +122,7 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
   /** Before this node tries again to load what it could not understand. */
   readonly #loadPause = new GrowingPause(MIN_LOAD_PAUSE_MS, MAX_LOAD_PAUSE_MS);
   #retries = 0;
+  #problem: { readonly reason: string; readonly atMs: number } | undefined;
   #woken = false;
   #endPause: () => void = () => undefined;
   #closing = false;
@@ -147,11 +151,11 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
       const { connect, connectionTimeoutMs } = this.#options;
       const late = (): void => {
         if (this.#hasJoined) return;
-        const error = new SluiceError(
-          'ZOOKEEPER_UNREACHABLE',
-          `no ZooKeeper server of ${connect} serves within ${connectionTimeoutMs} ms`,
-          { retriable: true, remedy: 'Check zookeeper.connect and that a majority of the servers runs.' },
-        );
+        const reason = this.#session?.trouble?.what ?? `no ZooKeeper server of ${connect} serves`;
+        const error = new SluiceError('ZOOKEEPER_UNREACHABLE', `within ${connectionTimeoutMs} ms ${reason}`, {
+          retriable: true,
+          remedy: 'Check zookeeper.connect and that a majority of the servers runs.',
+        });
         this.#joined.reject(error);
         void this.close();
       };
@@ -190,8 +194,15 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
     return this.#toldActive;
   }
 
+  get obstacle(): string | undefined {
+    const trouble = this.#session?.trouble;
+    if (trouble === undefined || (this.#writes === undefined && this.#follower?.hears === true)) return undefined;
+    return `the cluster cannot be changed now: ${trouble.what}`;
+  }
+
   controllerId(): BrokerId {
     if (this.#writes !== undefined) return this.#options.brokerId;
+    if (this.obstacle !== undefined) return -1;
     return this.#controller?.holder.brokerId ?? -1;
   }
 
@@ -278,6 +289,7 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
   #openSession(): ZooKeeper {
     const session = openSession(sessionOptions(this.#options), this.#dependencies);
     session.onState((state) => this.#onSessionState(session, state));
+    tellTrouble(session, this.#dependencies);
     this.#session = session;
     return session;
   }
@@ -288,7 +300,10 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
       // Servers that we do not hear may have ended the session already.
       const { clock } = this.#dependencies;
       const leftMs = session.lastHeardMs + session.sessionTimeoutMs - clock.monotonicMs();
-      this.#expiryTimer = clock.after(Math.max(0, leftMs), () => this.#resign('ZooKeeper was not heard for too long'));
+      this.#expiryTimer = clock.after(Math.max(0, leftMs), () => {
+        this.#writes?.giveUp();
+        this.#resign('ZooKeeper was not heard for too long');
+      });
     } else if (state === 'expired') this.#resign('the session with ZooKeeper expired');
     this.#wake();
   }
@@ -331,11 +346,18 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
     } catch (error) {
       if (!(error instanceof SluiceError)) throw error;
       if (!this.#hasJoined && !error.retriable) throw error;
-      const level = error.retriable || this.#closing ? 'debug' : 'error';
-      this.#dependencies.logger[level]('ZooKeeper could not be attended to', { reason: error.message });
+      if (!error.retriable && !this.#closing) this.#tellProblem(error);
     }
     const retryMs = Math.min(MAX_RETRY_MS, MIN_RETRY_MS * 2 ** this.#retries++);
     return retryMs * (0.5 + this.#dependencies.random.fraction() / 2);
+  }
+
+  #tellProblem({ message: reason, remedy }: SluiceError): void {
+    const nowMs = this.#dependencies.clock.monotonicMs();
+    if (this.#problem?.reason === reason && nowMs - this.#problem.atMs < PROBLEM_REPEAT_MS) return;
+    this.#problem = { reason, atMs: nowMs };
+    const what = 'this broker cannot learn from ZooKeeper who the controller is, or register there';
+    this.#dependencies.logger.error(what, { reason, ...(remedy === undefined ? {} : { remedy }) });
   }
 
   #pause(ms: number | undefined): Promise<void> {
@@ -350,9 +372,11 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
   }
 
   async #prepare(session: ZooKeeper): Promise<void> {
+    const known = this.#knownClusterId;
+    if (known !== undefined) await requireCluster(session, known, this.#options.connect);
     await makePersistentPaths(session);
     const proposed = newUuid(this.#dependencies.random);
-    const clusterId = await agreeOnClusterId(session, { proposed, known: this.#knownClusterId });
+    const clusterId = await agreeOnClusterId(session, { proposed, known });
     this.#preparedIn = session;
     if (this.#hasJoined) return;
     this.#hasJoined = true;

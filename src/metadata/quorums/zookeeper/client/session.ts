@@ -31,6 +31,7 @@ import {
   writeMulti,
   XID,
 } from './messages.ts';
+import { newestKnownTo } from './seen-by-server.ts';
 import { Watches } from './watches.ts';
 import {
   type Acl,
@@ -41,6 +42,7 @@ import {
   type SessionId,
   type SessionState,
   type Stat,
+  type Trouble,
   type Watcher,
   type ZooKeeper,
 } from './zookeeper.ts';
@@ -82,6 +84,11 @@ const TICKS_A_TIMEOUT = 12;
 const MIN_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 500;
 const CLOSE_TIMEOUT_MS = 1000;
+/** An ensemble that elects its leader anew is away for a moment; a server that starts is behind for one. */
+const AWAY_MS = 3000;
+const BEHIND_MS = 3000;
+const CHECK_TIMEOUT_MS = 1000;
+const CHECK_PAUSE_MS = 1000;
 const LARGEST_XID = 2 ** 31 - 1;
 
 interface Request {
@@ -123,6 +130,14 @@ class Session implements ZooKeeper {
   #lastZxid = 0;
   #lastHeardMs: number;
   #lastXid = 0;
+  /** Since when no server has served us. */
+  #awaySinceMs: number;
+  /** Why each server does not, by address. */
+  readonly #reasons = new Map<string, string>();
+  #behind: { readonly sinceMs: number; readonly zxid: number } | undefined;
+  #checking = false;
+  /** Whether somebody who reads the log knows that the connection is lost. */
+  #lostAnnounced = false;
   #queue: Request[] = [];
   #inFlight: Request[] = [];
 
@@ -133,7 +148,7 @@ class Session implements ZooKeeper {
     this.#address = parseConnectString(options.connect);
     this.#servers = shuffled(this.#address.servers, dependencies.random);
     this.#timeoutMs = options.sessionTimeoutMs;
-    this.#lastHeardMs = this.#clock.monotonicMs();
+    this.#lastHeardMs = this.#awaySinceMs = this.#clock.monotonicMs();
     const tickMs = Math.max(1, Math.min(LONGEST_TICK_MS, options.sessionTimeoutMs / TICKS_A_TIMEOUT));
     this.#ticker = this.#clock.every(tickMs, () => this.#tick());
     this.#connectNext();
@@ -158,6 +173,20 @@ class Session implements ZooKeeper {
   get server(): string | undefined {
     if (this.#state !== 'connected' || this.#connection === undefined) return undefined;
     return `${this.#connection.server.host}:${this.#connection.server.port}`;
+  }
+
+  get trouble(): Trouble | undefined {
+    if (this.#state !== 'connecting') return undefined;
+    const behind = this.#behind;
+    const nowMs = this.#clock.monotonicMs();
+    if (behind !== undefined && nowMs - behind.sinceMs >= BEHIND_MS) {
+      const what = `ZooKeeper (${this.#options.connect}) knows less (transaction ${hex(behind.zxid)}) than this broker has seen (${hex(this.#lastZxid)}): were its data wiped, or restored from an old copy?`;
+      return { kind: 'behind', sinceMs: behind.sinceMs, what };
+    }
+    if (nowMs - this.#awaySinceMs < AWAY_MS) return undefined;
+    const reasons = [...this.#reasons].map(([server, reason]) => `${server}: ${reason}`).join('; ');
+    const what = `no majority of ZooKeeper servers (${this.#options.connect}) serves${reasons === '' ? '' : ` (${reasons})`}`;
+    return { kind: 'unreachable', sinceMs: this.#awaySinceMs, what };
   }
 
   onState(listener: (state: SessionState) => void): () => void {
@@ -380,9 +409,18 @@ class Session implements ZooKeeper {
     const { auth } = this.#options;
     if (auth !== undefined) connection.write(encodeAuth(auth.scheme, auth.secret));
     for (const portion of this.#watches.portions()) connection.write(encodeSetWatches(this.#lastZxid, portion));
-    this.#dependencies.logger.debug('connected to ZooKeeper', {
-      server: `${connection.server.host}:${connection.server.port}`,
-    });
+    const awayMs = this.#clock.monotonicMs() - this.#awaySinceMs;
+    const isBack = this.#lostAnnounced;
+    this.#lostAnnounced = false;
+    this.#behind = undefined;
+    this.#reasons.clear();
+    this.#dependencies.logger[isBack ? 'info' : 'debug'](
+      isBack ? 'connected to ZooKeeper again' : 'connected to ZooKeeper',
+      {
+        server: addressText(connection.server),
+        ...(isBack ? { awayMs: Math.round(awayMs) } : {}),
+      },
+    );
     this.#become('connected');
     this.#pump();
   }
@@ -421,16 +459,22 @@ class Session implements ZooKeeper {
   /** The connection is gone. What it carried is uncertain; what waited was made in sight of that, and goes with it. */
   #lost(why: string): void {
     const wasConnected = this.#state === 'connected';
-    if (this.#connection?.presented === true) this.#lastHeardMs = this.#connection.heardMs;
+    const connection = this.#connection;
+    if (connection?.presented === true) this.#lastHeardMs = connection.heardMs;
+    if (wasConnected) this.#awaySinceMs = this.#clock.monotonicMs();
+    if (connection !== undefined) this.#reasons.set(addressText(connection.server), why);
     this.#connection = undefined;
     this.#rejectAll(wasConnected ? 'NOT_CONNECTED' : undefined);
     if (END_REASONS[this.#state] !== undefined) return;
-    if (wasConnected) this.#dependencies.logger.warn('lost the connection to ZooKeeper', { reason: why });
-    else {
+    if (wasConnected) {
+      this.#lostAnnounced = true;
+      this.#dependencies.logger.warn('lost the connection to ZooKeeper', { reason: why });
+    } else {
       this.#failures++;
       this.#dependencies.logger.debug('cannot connect to ZooKeeper', { reason: why });
     }
     const round = this.#failures > 0 && this.#failures % this.#servers.length === 0;
+    if (round && this.#lastZxid > 0) void this.#askWhetherBehind();
     const pauseMs = round ? MIN_PAUSE_MS + this.#dependencies.random.below(MAX_PAUSE_MS - MIN_PAUSE_MS) : 0;
     const again = (): void => {
       this.#retry = undefined;
@@ -438,6 +482,20 @@ class Session implements ZooKeeper {
     };
     this.#retry = this.#clock.after(pauseMs, again, { holdsProcess: true });
     if (wasConnected) this.#become('connecting');
+  }
+
+  /** Servers that serve others and not us have lost what we have seen, or not caught up with it yet. */
+  async #askWhetherBehind(): Promise<void> {
+    if (this.#checking) return;
+    this.#checking = true;
+    const asked = this.#servers.map((server) => newestKnownTo(server, CHECK_TIMEOUT_MS, this.#dependencies));
+    const known = (await Promise.all(asked)).filter((zxid) => zxid !== undefined);
+    const newest = Math.max(...known);
+    if (known.length === 0 || newest >= this.#lastZxid || this.#state !== 'connecting') this.#behind = undefined;
+    else this.#behind = { sinceMs: this.#behind?.sinceMs ?? this.#clock.monotonicMs(), zxid: newest };
+    this.#clock.after(CHECK_PAUSE_MS, () => {
+      this.#checking = false;
+    });
   }
 
   /** What is in flight in any case, what waits for this reason. */
@@ -517,6 +575,14 @@ const END_REASONS: Partial<Record<SessionState, ZooKeeperReason>> = {
   refused: 'AUTH_FAILED',
   closed: 'SESSION_CLOSED',
 };
+
+function addressText({ host, port }: ServerAddress): string {
+  return `${host}:${port}`;
+}
+
+function hex(zxid: number): string {
+  return `0x${zxid.toString(16)}`;
+}
 
 function shuffled<T>(values: readonly T[], random: Random): T[] {
   const order = [...values];

@@ -84,6 +84,14 @@ export type Watcher = (event: WatchEvent) => void;
  */
 export type SessionState = 'connecting' | 'connected' | 'expired' | 'refused' | 'closed';
 
+export interface Trouble {
+  /** Nobody serves, or what serves has gone back behind what this session has seen. */
+  readonly kind: 'unreachable' | 'behind';
+  readonly sinceMs: number;
+  /** In words, with the servers. */
+  readonly what: string;
+}
+
 /**
  * All calls reject with a ZooKeeperError. Requests of one session are carried out in the order of their calls; those
  * that a lost connection leaves unanswered reject with CONNECTION_LOSS (outcome unknown), those that were not sent yet
@@ -96,6 +104,8 @@ export interface ZooKeeper {
   readonly sessionTimeoutMs: number;
   /** When a server was last heard, by the monotonic clock. */
   readonly lastHeardMs: number;
+  /** What keeps it from its servers, once that has lasted for some seconds. */
+  readonly trouble: Trouble | undefined;
   /** The server that we are connected to. */
   readonly server: string | undefined;
   /** Calls the listener at each change of state. Returns a function that ends the subscription. */
