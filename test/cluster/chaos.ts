@@ -15,6 +15,7 @@ import { type RoundsReport, runRounds } from './faults/rounds.ts';
 import { type Cluster, startCluster } from './harness/cluster.ts';
 import { insideSandbox, runInSandbox, sandboxPrefix } from './harness/sandbox.ts';
 import { SYSTEM_NAMES, type SystemName } from './harness/system.ts';
+import { RecreatedTopic } from './workload/recreated-topic.ts';
 import { type RunReport, startWorkload } from './workload/workload.ts';
 
 const TOPIC = 'chaos';
@@ -80,9 +81,11 @@ async function runOn(cluster: Cluster, options: ChaosOptions): Promise<boolean> 
   const workload = await startWorkload({ cluster, topic: TOPIC, partitions: PARTITIONS, file, rate });
   try {
     await workload.writesAgain(60_000);
+    const recreated = new RecreatedTopic(cluster);
     const rounds = await runRounds({ cluster, workload, seed, minutes, only, log });
     log('ending');
-    return summarize(options, rounds, await workload.finish());
+    await recreated.finish();
+    return summarize(options, { rounds, recreated, run: await workload.finish() });
   } catch (error) {
     await workload.abandon();
     log(`FAILED, --seed ${seed}: ${(error as Error).stack}`);
@@ -91,8 +94,15 @@ async function runOn(cluster: Cluster, options: ChaosOptions): Promise<boolean> 
   }
 }
 
-function summarize(options: ChaosOptions, rounds: RoundsReport, run: RunReport): boolean {
-  const { check, progress, complaints } = run;
+interface Reports {
+  readonly rounds: RoundsReport;
+  readonly recreated: RecreatedTopic;
+  readonly run: RunReport;
+}
+
+function summarize(options: ChaosOptions, { rounds, recreated, run }: Reports): boolean {
+  const { check, progress } = run;
+  const complaints = [...run.complaints, ...recreated.complaints];
   const injected = [...rounds.faults.values()].reduce((sum, count) => sum + count, 0);
   const lines = [
     `seed ${options.seed}, ${options.minutes} minutes, ${options.system}, history in ${run.file}`,
@@ -100,6 +110,7 @@ function summarize(options: ChaosOptions, rounds: RoundsReport, run: RunReport):
     ...[...rounds.faults].map(([name, count]) => `  ${count} × ${name}`),
     `${check.sent} sent, ${check.acknowledged} acknowledged, ${check.unknown} unknown, ${check.recovered} of those found`,
     `${check.read} records read`,
+    `${recreated.deletions} times a topic was deleted and made again, ${recreated.checked} records read from it`,
     ...[...progress.notes].filter(([note]) => note.includes('failed: ')).map(([note, count]) => `  ${count} × ${note}`),
   ];
   const anomalies = [...check.counts.values()].reduce((sum, count) => sum + count, 0);

@@ -85,6 +85,8 @@ const reassignment = faultOfOne({
   name: 'reassignment over the death of the controller',
   weight: 2,
   parts: ['controller'],
+  // With a copy less and a broker less there are too few.
+  tolerable: ({ brokers }) => brokers.length > REPLICAS,
   needsWhole: true,
   harm: async (victim, world) => {
     const placements = await choose(world);

@@ -2,11 +2,11 @@
  * Faults of one broker's storage: a disk that is full, a directory that is gone, a log that lost its tail. Loss meets
  * only a cluster that is whole: two copies are promised to suffice, one is not.
  */
-import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { Random } from '../../../src/base/random.ts';
 import type { Broker } from '../harness/broker.ts';
-import { type FaultKind, faultOfOne, startAgain } from './fault.ts';
+import { type FaultKind, faultOfOne, pick, startAgain } from './fault.ts';
 
 const LONGEST_TORN_TAIL_BYTES = 400;
 
@@ -83,6 +83,25 @@ function spoilIndexes({ place }: Broker, random: Random): string {
   return 'indexes and snapshots of every active segment are garbage';
 }
 
+function loseIndexes({ place }: Broker): string {
+  for (const segment of activeSegments(place.dataDirectory)) {
+    const base = segment.slice(0, -'.log'.length);
+    for (const file of [`${base}.index`, `${base}.timeindex`, `${base}.snapshot`]) rmSync(file, { force: true });
+  }
+  return 'indexes and snapshots of every active segment are missing';
+}
+
+/** What is known of all logs, or of one: where they begin, are committed, were synced, and where epochs began. */
+function spoilCheckpoints({ place: { dataDirectory } }: Broker, random: Random): string {
+  const epochs = activeSegments(dataDirectory).map((segment) => join(dirname(segment), 'leader-epoch-checkpoint'));
+  const shared = readdirSync(dataDirectory).filter((name) => name.endsWith('-checkpoint'));
+  const file = [...epochs, ...shared.map((name) => join(dataDirectory, name))];
+  const chosen = pick(random, file.filter(existsSync));
+  if (chosen === undefined) return 'there is no checkpoint yet';
+  writeFileSync(chosen, random.bytes(random.below(200)));
+  return `${chosen.slice(dataDirectory.length + 1)} is garbage`;
+}
+
 function wipe(broker: Broker): string {
   broker.wipe();
   return 'the directory is empty';
@@ -93,5 +112,7 @@ export const STORAGE_FAULTS: readonly FaultKind[] = [
   damage('torn tail', 2, tearTails),
   damage('flipped bit', 1, flipBits),
   damage('garbage indexes', 1, spoilIndexes),
+  damage('missing indexes', 1, loseIndexes),
+  damage('garbage checkpoint', 1, spoilCheckpoints),
   damage('wiped directory', 2, wipe),
 ];
