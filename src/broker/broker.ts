@@ -200,6 +200,7 @@ class BrokerProcess implements Broker {
     // Not with metadata of before: in its former life this broker led in epochs that it must not lead in again.
     this.#follow(started.quorum, services);
     services.servingGate.open();
+    services.producerIds.begin();
     this.#keepInTouch(started, services);
     this.#reportFacts();
   }
@@ -311,7 +312,7 @@ class BrokerProcess implements Broker {
       controller,
       topics,
       topicCreation: new TopicCreation({ enabled: () => config().get('auto.create.topics.enable') }, { create }),
-      producerIds: new ProducerIds(() => this.#allocateProducerIds(gateway)),
+      producerIds: this.#createProducerIds(gateway),
       logs: this.#logs,
       replicas,
       internalTopics: new InternalTopics({ config }, { create, quorum }),
@@ -349,13 +350,14 @@ class BrokerProcess implements Broker {
     return services;
   }
 
-  async #allocateProducerIds(gateway: ControllerGateway): Promise<ProducerIdBlock> {
-    try {
-      return await allocateProducerIdsThrough(gateway, { brokerId: this.brokerId, brokerEpoch: this.#brokerEpoch });
-    } catch (error) {
-      this.#logger.warn('no producer ids could be allocated', { reason: messageOf(error) });
-      throw error;
-    }
+  #createProducerIds(gateway: ControllerGateway): ProducerIds {
+    const { logger, clock } = this.#dependencies;
+    const { brokerId } = this;
+    const allocate = (): Promise<ProducerIdBlock> =>
+      allocateProducerIdsThrough(gateway, { brokerId, brokerEpoch: this.#brokerEpoch });
+    const producerIds = new ProducerIds({ clock, logger, allocate });
+    this.#stops.push(async () => producerIds.close());
+    return producerIds;
   }
 
   #createReplication(quorum: MetadataQuorum, topics: TopicDirectory, gateway: ControllerGateway): Replication {
