@@ -195,16 +195,20 @@ export class ClusterMembership {
     this.#state = 'leaving';
     const image = quorum.image();
     const others = [...image.brokers.keys()].some((id) => id !== brokerId && isActiveBroker(image, id));
-    if (others && handOverMs > 0) {
+    if (others && handOverMs > 0 && this.#brokerEpoch !== NOT_REGISTERED) {
       const deadlineMs = clock.monotonicMs() + handOverMs;
       this.#timer?.cancel();
-      while (!this.#mayStop && clock.monotonicMs() < deadlineMs) {
+      // Nobody can take anything over while the cluster cannot be changed.
+      while (!this.#mayStop && quorum.obstacle === undefined && clock.monotonicMs() < deadlineMs) {
         await this.#heartbeat(true).catch((error: unknown) => {
           logger.debug('leaderships could not be handed over yet', { reason: messageOf(error) });
         });
         if (!this.#mayStop) await new Promise<void>((resolve) => clock.after(IMPATIENT_MS, resolve));
       }
-      if (!this.#mayStop) logger.warn('stopping without having handed over all leaderships', { handOverMs });
+      if (!this.#mayStop) {
+        const reason = quorum.obstacle === undefined ? {} : { reason: quorum.obstacle };
+        logger.warn('stopping without having handed over all leaderships', { handOverMs, ...reason });
+      }
     }
     this.#state = 'left';
     this.#timer?.cancel();

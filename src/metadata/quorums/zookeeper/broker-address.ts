@@ -19,7 +19,7 @@ export interface AddressOptions {
 }
 
 /** By the listener of that name, or else by the first. */
-function addressAmong(endpoints: readonly BrokerEndpoint[], listener: string): Address | undefined {
+export function addressAmong(endpoints: readonly BrokerEndpoint[], listener: string): Address | undefined {
   return endpoints.find(({ name }) => name === listener) ?? endpoints[0];
 }
 

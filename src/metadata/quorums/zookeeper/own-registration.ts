@@ -5,10 +5,13 @@
 import type { Clock } from '../../../base/clock.ts';
 import { SluiceError } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/logger.ts';
+import type { Channel } from '../../../network/channel.ts';
+import { probe } from '../../../network/probe.ts';
 import type { BrokerRegistration } from '../../broker-registration.ts';
 import { subscribeTo } from '../subscriptions.ts';
+import { type Address, addressAmong } from './broker-address.ts';
 import { failedWith } from './client/errors.ts';
-import type { SessionId, Watcher, ZooKeeper } from './client/zookeeper.ts';
+import type { SessionId, Stat, Watcher, ZooKeeper } from './client/zookeeper.ts';
 import { brokerIdPath, readRegistration, registrationData } from './store/znodes.ts';
 
 interface Wanted {
@@ -19,8 +22,8 @@ interface Wanted {
   readonly reject: (error: Error) => void;
   /** The session in which it is made. */
   session: ZooKeeper | undefined;
-  /** Whether the operator knows what it waits for. */
-  told?: boolean;
+  /** Of the znode whose holder was looked at. */
+  lookedAt?: number;
 }
 
 export interface RegistrationAttempt {
@@ -30,13 +33,22 @@ export interface RegistrationAttempt {
   readonly watcher: Watcher;
 }
 
+export interface OwnRegistrationDependencies {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** To the listener of another broker. */
+  readonly connectController: (address: Address) => Promise<Channel>;
+}
+
 export class OwnRegistration {
-  readonly #dependencies: { readonly clock: Clock; readonly logger: Logger };
+  readonly #options: { readonly interBrokerListener: string };
+  readonly #dependencies: OwnRegistrationDependencies;
   readonly #listeners = new Set<(brokerEpoch: number) => void>();
   #wanted: Wanted | undefined;
   #brokerEpoch = -1;
 
-  constructor(dependencies: { readonly clock: Clock; readonly logger: Logger }) {
+  constructor(options: { readonly interBrokerListener: string }, dependencies: OwnRegistrationDependencies) {
+    this.#options = options;
     this.#dependencies = dependencies;
   }
 
@@ -69,14 +81,45 @@ export class OwnRegistration {
     return subscribeTo(this.#listeners, listener);
   }
 
-  #tellOfWait(wanted: Wanted): void {
-    if (wanted.told === true) return;
-    wanted.told = true;
-    const { clock, logger } = this.#dependencies;
-    logger.warn('another process is registered with the id of this broker; waiting for its session to end', {
-      brokerId: wanted.registration.brokerId,
+  /** Once for each who holds the id: refused at once where that one answers, else told what is waited for. */
+  async #lookAtHolder(wanted: Wanted, { stat, registration }: Held): Promise<void> {
+    if (wanted.lookedAt === stat.czxid) return;
+    wanted.lookedAt = stat.czxid;
+    const { brokerId, endpoints } = wanted.registration;
+    if (stat.ephemeralOwner === 0n) {
+      const path = brokerIdPath(brokerId);
+      this.#refuse(
+        wanted,
+        `the znode ${path} belongs to no session`,
+        'Nobody but a broker should make it: delete it with zkCli.',
+      );
+      return;
+    }
+    const address = addressAmong(registration?.endpoints ?? [], this.#options.interBrokerListener);
+    const where = address === undefined ? 'an unknown address' : `${address.host}:${address.port}`;
+    const isOurAddress = endpoints.some(({ host, port }) => host === address?.host && port === address.port);
+    const { clock, logger, connectController } = this.#dependencies;
+    if (address !== undefined && !isOurAddress && (await probe(() => connectController(address))) === 'alive') {
+      this.#refuse(wanted, `node.id=${brokerId} is taken by the broker at ${where}`);
+      return;
+    }
+    logger.warn('this broker is still registered by another process; waiting for its session to end', {
+      brokerId,
+      at: where,
+      incarnation: registration?.incarnationId,
       atMostMs: Math.round(wanted.deadlineMs - clock.monotonicMs()),
     });
+  }
+
+  #refuse(
+    wanted: Wanted,
+    why: string,
+    remedy = 'Give each broker a node.id of its own, or wait until the other one has gone.',
+  ): void {
+    this.#dependencies.logger.error('this broker cannot be registered', { reason: why, remedy });
+    wanted.reject(new SluiceError('BROKER_ID_IN_USE', why, { remedy }));
+    // Who was registered once goes on trying: it serves, and the other one may be what is wrong.
+    if (this.#brokerEpoch < 0 && this.#wanted === wanted) this.#wanted = undefined;
   }
 
   /** Registers where that is wanted and not done in this session. Tells whether all is as wanted. */
@@ -91,16 +134,15 @@ export class OwnRegistration {
       ...wanted.registration,
       ...(previousBrokerEpoch === undefined ? {} : { previousBrokerEpoch }),
     };
-    const brokerEpoch = await tryToRegister(session, registration, { ...attempt, nowMs: clock.wallMs() });
-    if (brokerEpoch === undefined) {
-      this.#tellOfWait(wanted);
-      if (clock.monotonicMs() < deadlineMs) return false;
-      logger.error('another broker is registered with the id of this one', { brokerId: registration.brokerId });
-      wanted.reject(idInUse(registration.brokerId));
-      // Who was registered once goes on trying: it serves, and the other one may be what is wrong.
-      if (this.#brokerEpoch < 0 && this.#wanted === wanted) this.#wanted = undefined;
+    const outcome = await tryToRegister(session, registration, { ...attempt, nowMs: clock.wallMs() });
+    if (typeof outcome !== 'number') {
+      await this.#lookAtHolder(wanted, outcome);
+      if (clock.monotonicMs() >= deadlineMs) {
+        this.#refuse(wanted, `another broker is registered with id ${registration.brokerId}`);
+      }
       return false;
     }
+    const brokerEpoch = outcome;
     wanted.session = session;
     this.#brokerEpoch = brokerEpoch;
     logger.info('registered with ZooKeeper', { brokerEpoch });
@@ -110,12 +152,19 @@ export class OwnRegistration {
   }
 }
 
-/** The epoch of the registration; undefined while another holds the id. */
+/** Who else is registered. */
+interface Held {
+  readonly stat: Stat;
+  /** Undefined where it cannot be understood. */
+  readonly registration: BrokerRegistration | undefined;
+}
+
+/** The epoch of the registration, or who holds the id. */
 async function tryToRegister(
   zooKeeper: ZooKeeper,
   registration: BrokerRegistration,
   { nowMs, pastSessions, watcher }: RegistrationAttempt & { readonly nowMs: number },
-): Promise<number | undefined> {
+): Promise<number | Held> {
   const path = brokerIdPath(registration.brokerId);
   const data = registrationData(registration, nowMs);
   const options = { ephemeral: true };
@@ -124,11 +173,13 @@ async function tryToRegister(
       const there = await zooKeeper.exists(path, watcher);
       if (there === undefined) return (await zooKeeper.create(path, data, options)).stat.czxid;
       const old = await zooKeeper.getData(path);
+      const held = understood(registration.brokerId, old.data);
       const isOurs =
         old.stat.ephemeralOwner === zooKeeper.sessionId ||
         pastSessions.has(old.stat.ephemeralOwner) ||
-        sharesDirectory(old.data, registration);
-      if (!isOurs) return undefined;
+        // A directory is locked by the process that uses it, so whoever was registered with one of ours is gone.
+        held?.logDirs.some((directory) => registration.logDirs.includes(directory)) === true;
+      if (!isOurs) return { stat: old.stat, registration: held };
       const { zxid } = await zooKeeper.multi([
         { kind: 'delete', path, version: old.stat.version },
         { kind: 'create', path, data, options },
@@ -141,19 +192,11 @@ async function tryToRegister(
   }
 }
 
-/** A directory is locked by the process that uses it, so whoever was registered with one of ours is gone. */
-function sharesDirectory(data: Buffer, registration: BrokerRegistration): boolean {
+function understood(brokerId: number, data: Buffer): BrokerRegistration | undefined {
   try {
-    const { logDirs } = readRegistration(registration.brokerId, data);
-    return logDirs.some((directory) => registration.logDirs.includes(directory));
+    return readRegistration(brokerId, data);
   } catch (error) {
-    if (error instanceof SluiceError) return false;
+    if (error instanceof SluiceError) return undefined;
     throw error;
   }
-}
-
-function idInUse(brokerId: number): SluiceError {
-  return new SluiceError('BROKER_ID_IN_USE', `another broker is registered with id ${brokerId}`, {
-    remedy: 'Give each broker a node.id of its own, or wait until the other one has gone.',
-  });
 }

@@ -228,17 +228,36 @@ describe('ZooKeeperQuorum', () => {
     assert.deepEqual(again.roles, [true]);
   });
 
-  it('refuses an id that another broker has, and takes it once that one is gone', async () => {
+  it('refuses an id at once that another broker has who answers', async () => {
     const world = new QuorumWorld();
     await cluster(world, 2);
-    const impostor = world.start(2, { identity: 'elsewhere' });
-    const { quorum } = impostor;
-    await world.run(SESSION_MS);
-    assert.equal(impostor.brokerEpoch, -1);
-    const registration = registrationOf(2, 9, 'elsewhere');
-    const { status, reason } = (await world.settled(quorum.registerBroker(registration))) as PromiseRejectedResult;
-    assert.equal(status, 'rejected');
-    assert.ok(code('BROKER_ID_IN_USE')(reason));
+    const { quorum } = world.start(3);
+    await world.value(quorum.start('elsewhere').catch(() => undefined));
+    const registration = { ...registrationOf(2, 9, 'elsewhere'), endpoints: [] };
+    const refused = await world.settled(quorum.registerBroker(registration), SESSION_MS / 3);
+    const { reason } = refused as PromiseRejectedResult;
+    assert.ok(code('BROKER_ID_IN_USE')(reason), String(reason));
+    assert.match(String(reason), /node.id=2 is taken by the broker at broker:2/);
+  });
+
+  it('waits for the session of another that does not answer, and takes its id then', async () => {
+    const world = new QuorumWorld();
+    await cluster(world, 2);
+    world.nodes.get(2)!.kill();
+    const again = world.start(2, { identity: 'another-disk' });
+    await world.run(SESSION_MS / 3);
+    assert.equal(again.brokerEpoch, -1);
+    await world.until(() => again.brokerEpoch > 0, 'it has its id', 2 * SESSION_MS);
+  });
+
+  it('refuses an id whose znode belongs to nobody', async () => {
+    const world = new QuorumWorld();
+    await cluster(world, 1);
+    world.ensemble.writeByHand([{ kind: 'create', path: `${ROOT}/brokers/ids/7`, data: Buffer.from('{}') }]);
+    const { quorum } = world.start(3);
+    await world.value(quorum.start('directory-3'));
+    const refused = await world.settled(quorum.registerBroker(registrationOf(7, 1, 'directory-3')), SESSION_MS / 3);
+    assert.match(String((refused as PromiseRejectedResult).reason), /\/brokers\/ids\/7 belongs to no session/);
   });
 
   it('tells the controller which brokers live, and new lives of the same broker', async () => {

@@ -135,7 +135,7 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
     checkCredentials(options);
     this.#options = options;
     this.#dependencies = dependencies;
-    this.#registration = new OwnRegistration(dependencies);
+    this.#registration = new OwnRegistration(options, dependencies);
     this.#candidacy = new Candidacy(options, dependencies);
     this.stream = new RecordStream({}, dependencies);
     for (const { promise } of [this.#joined, this.#firstImage]) promise.catch(() => undefined);
