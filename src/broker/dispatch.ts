@@ -44,78 +44,114 @@ export interface DispatchOptions {
 /** Builds the function that answers frames from the handler table. */
 export function createDispatch(
   handlers: readonly Handler[],
-  { logger, failures }: DispatchDependencies,
-  { toController, gate, obstacle = () => undefined }: DispatchOptions = {},
+  dependencies: DispatchDependencies,
+  options: DispatchOptions = {},
 ): RequestHandler {
-  const byKey: (Handler | undefined)[] = [];
-  for (const handler of handlers) byKey[handler.api.key] = handler;
+  const dispatch = new Dispatch(handlers, dependencies, options);
+  return (frame, connection) => dispatch.serve(frame, connection);
+}
 
-  const flexibleFor = (apiKey: number, apiVersion: number): boolean | undefined => {
-    const api = byKey[apiKey]?.api;
+/** A request that was understood. */
+interface Asked {
+  readonly handler: Handler;
+  readonly header: RequestHeader;
+  readonly request: unknown;
+  readonly frame: Buffer;
+  readonly connection: Connection;
+}
+
+class Dispatch {
+  readonly #byKey: (Handler | undefined)[] = [];
+  readonly #deps: DispatchDependencies;
+  readonly #options: DispatchOptions;
+  readonly #flexibleFor = (apiKey: number, apiVersion: number): boolean | undefined => {
+    const api = this.#byKey[apiKey]?.api;
     return api === undefined ? undefined : includesVersion(api.request.flexible, apiVersion);
   };
 
-  const refuse = (connection: Connection, why: string): Reply => {
-    logger.warn('closed a connection', {
+  constructor(handlers: readonly Handler[], dependencies: DispatchDependencies, options: DispatchOptions) {
+    for (const handler of handlers) this.#byKey[handler.api.key] = handler;
+    this.#deps = dependencies;
+    this.#options = options;
+  }
+
+  serve(frame: Buffer, connection: Connection): Reply | Promise<Reply> {
+    let asked: Asked;
+    try {
+      const header = decodeRequestHeader(frame, this.#flexibleFor);
+      const handler = this.#byKey[header.apiKey];
+      if (handler === undefined) return this.#refuse(connection, `API key ${header.apiKey} is not served`);
+      const { api } = handler;
+      if (!includesVersion(api.request.versions, header.apiVersion)) {
+        if (api.key === apiVersions.key) return unknownApiVersions(header);
+        return this.#refuse(connection, `${api.name} version ${header.apiVersion} is not served`);
+      }
+      const request = decodeRequestBody(api, header.apiVersion, frame, header.bodyAt);
+      asked = { handler, header, request, frame, connection };
+    } catch (error) {
+      return this.#refuse(connection, `malformed request: ${messageOf(error)}`);
+    }
+    return this.#route(asked);
+  }
+
+  /** Waits until the broker serves, where that matters, and finds who answers. */
+  #route(asked: Asked): Reply | Promise<Reply> {
+    const { traits } = asked.handler;
+    const { gate, toController } = this.#options;
+    if (gate?.isOpen === false && traits.peerOnly !== true && traits.gatesItself !== true) {
+      return gate.pass().then((serves) => (serves ? this.#answer(asked) : 'close'));
+    }
+    if (traits.forController !== true) return this.#answer(asked);
+    if (toController === undefined || toController.isHere) return this.#answerUnlessHindered(asked);
+    // Without an answer from the controller ours is a refusal in the right shape: not the controller.
+    return toController
+      .forward(asked.frame)
+      .then((response) => (response === undefined ? this.#answerUnlessHindered(asked) : withSize(response)));
+  }
+
+  #answer(asked: Asked): Reply | Promise<Reply> {
+    const { handler, header, request, frame, connection } = asked;
+    try {
+      const outcome = handler.handle(request, { header, connection, cancellation: cancellationOf(connection) });
+      if (handler.traits.releasesRequest === true) connection.recycle(frame);
+      if (!(outcome instanceof Promise)) return this.#finish(asked, outcome);
+      return outcome.then(
+        (settled) => this.#finish(asked, settled),
+        (error: unknown) => this.#fail(asked, error),
+      );
+    } catch (error) {
+      return this.#fail(asked, error);
+    }
+  }
+
+  #answerUnlessHindered(asked: Asked): Reply | Promise<Reply> {
+    const { handler, header, request } = asked;
+    // Brokers try again by themselves, and clients that are told to as well: they would never tell anybody why.
+    const why = handler.traits.peerOnly === true ? undefined : this.#options.obstacle?.();
+    if (why === undefined) return this.#answer(asked);
+    return replyOf(handler.api, header, errorResponse(handler.api, header.apiVersion, request, HINDERED, why));
+  }
+
+  #finish(asked: Asked, outcome: Outcome<unknown>): Reply {
+    try {
+      return replyOf(asked.handler.api, asked.header, outcome);
+    } catch (error) {
+      return this.#fail(asked, error);
+    }
+  }
+
+  #fail({ handler, header, request }: Asked, error: unknown): Reply {
+    return this.#deps.failures.replyTo(handler.api, header, request, error);
+  }
+
+  #refuse(connection: Connection, why: string): Reply {
+    this.#deps.logger.warn('closed a connection', {
       peer: `${connection.remoteAddress}:${connection.remotePort}`,
       listener: connection.listenerName,
       reason: why,
     });
     return 'close';
-  };
-
-  return (frame, connection) => {
-    let header: RequestHeader;
-    let request: unknown;
-    let handler: Handler | undefined;
-    try {
-      header = decodeRequestHeader(frame, flexibleFor);
-      handler = byKey[header.apiKey];
-      if (handler === undefined) return refuse(connection, `API key ${header.apiKey} is not served`);
-      if (!includesVersion(handler.api.request.versions, header.apiVersion)) {
-        if (handler.api.key === apiVersions.key) return unknownApiVersions(header);
-        return refuse(connection, `${handler.api.name} version ${header.apiVersion} is not served`);
-      }
-      request = decodeRequestBody(handler.api, header.apiVersion, frame, header.bodyAt);
-    } catch (error) {
-      return refuse(connection, `malformed request: ${messageOf(error)}`);
-    }
-    const { api } = handler;
-    const fail = (error: unknown): Reply => failures.replyTo(api, header, request, error);
-    const finish = (outcome: Outcome<unknown>): Reply => {
-      try {
-        return replyOf(api, header, outcome);
-      } catch (error) {
-        return fail(error);
-      }
-    };
-    const { traits } = handler;
-    const answer = (): Reply | Promise<Reply> => {
-      try {
-        const outcome = handler.handle(request, { header, connection, cancellation: cancellationOf(connection) });
-        if (traits.releasesRequest === true) connection.recycle(frame);
-        return outcome instanceof Promise ? outcome.then(finish, fail) : finish(outcome);
-      } catch (error) {
-        return fail(error);
-      }
-    };
-    if (gate?.isOpen === false && traits.peerOnly !== true && traits.gatesItself !== true) {
-      return gate.pass().then((serves) => (serves ? answer() : 'close'));
-    }
-    if (traits.forController !== true) return answer();
-    // Brokers try again by themselves, and clients that are told to as well: they would never tell anybody why.
-    const answerUnlessHindered = (): Reply | Promise<Reply> => {
-      const why = traits.peerOnly === true ? undefined : obstacle();
-      return why === undefined
-        ? answer()
-        : replyOf(api, header, errorResponse(api, header.apiVersion, request, HINDERED, why));
-    };
-    if (toController === undefined || toController.isHere) return answerUnlessHindered();
-    // Without an answer from the controller ours is a refusal in the right shape: not the controller.
-    return toController
-      .forward(frame)
-      .then((response) => (response === undefined ? answerUnlessHindered() : withSize(response)));
-  };
+  }
 }
 
 /** Not retriable: Kafka's tools say at once what the message is. */
