@@ -13,10 +13,14 @@ export interface ClusterState extends ClusterDescription {
   readonly partitions: readonly PlacedPartition[];
 }
 
-export async function clusterState(admin: Admin): Promise<ClusterState> {
+/** Without `sizes` no broker is asked by itself: one that cannot be reached keeps nobody from hearing of the others. */
+export async function clusterState(
+  admin: Admin,
+  { sizes = true }: { readonly sizes?: boolean } = {},
+): Promise<ClusterState> {
   const [described, topics] = await Promise.all([admin.describeCluster(), admin.listTopics()]);
   const up = described.brokers.filter(({ fenced }) => !fenced).map(({ id }) => id);
-  const bytes = await replicaBytes(admin, up);
+  const bytes = sizes ? await replicaBytes(admin, up) : new Map<string, number>();
   const partitions = topics.flatMap(({ name: topic, internal, partitions: list }) =>
     list.map(({ partition, replicas, leader, inSync }) => {
       return { topic, partition, replicas, leader, inSync, internal, bytes: bytes.get(`${topic}/${partition}`) ?? 0 };

@@ -25,7 +25,7 @@ export function addConnectionOptions(command: Command): Command {
   return command
     .optionsGroup('Connection:')
     .option('-b, --brokers <list>', 'HOST:PORT of one or more brokers, with commas between')
-    .option('--profile <name>', 'take the brokers from a profile')
+    .option('--profile <profile>', 'take the brokers from a profile')
     .option('--timeout <duration>', 'give up an operation after this time, as in 5s (default: 60s)')
     .optionsGroup('Options:');
 }

@@ -36,6 +36,26 @@ const GROUP_LAG = {
   clientId: 'string?',
 } as const;
 
+const LATENCY = {
+  avg: 'number',
+  max: 'number',
+  p50: 'number',
+  p90: 'number',
+  p95: 'number',
+  p99: 'number',
+  p999: 'number',
+  p9999: 'number',
+} as const;
+
+const THROUGHPUT = {
+  topic: 'string',
+  records: 'number',
+  bytes: 'number',
+  seconds: 'number',
+  recordsPerSecond: 'number',
+  mibPerSecond: 'number',
+} as const;
+
 const MOVES = {
   moves: [{ topic: 'string', partition: 'number', replicas: ['number'], target: ['number'], bytes: 'number' }],
   bytes: 'number',
@@ -137,6 +157,14 @@ export const JSON_OUTPUT: Readonly<Record<string, JsonOutput>> = {
   'cluster drain': value(MOVES),
   'cluster elect-leaders': value([{ topic: 'string', partition: 'number', elected: 'boolean' }]),
   'cluster unregister': value([{ broker: 'number', unregistered: 'boolean' }]),
+  'perf produce': value({ ...THROUGHPUT, latencyMs: LATENCY }),
+  'perf consume': value({ ...THROUGHPUT, mib: 'number', joinMs: 'number' }),
+  'perf latency': value({ topic: 'string', records: 'number', latencyMs: LATENCY }),
+  doctor: value({
+    errors: 'number',
+    warnings: 'number',
+    findings: [{ check: 'string', severity: 'string', message: 'string', remedy: 'string?', broker: 'number?' }],
+  }),
   // Told apart by their `type`; the fields are those of what is dumped or found.
   'log dump': lines('any'),
   'log verify': lines('any'),

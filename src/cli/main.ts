@@ -3,6 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import { CommanderError } from 'commander';
 import { disk } from '../base/disk.ts';
+import { COMPLETE } from './completion-scripts.ts';
 import { ExitCode } from './exit-codes.ts';
 import { fail, tellErrorsAsJson, watchOutput } from './output.ts';
 import { createProgram } from './program.ts';
@@ -15,7 +16,12 @@ watchOutput();
 const program = createProgram(manifest.version).hook('preAction', (_, command) => {
   if (command.opts()['json'] === true) tellErrorsAsJson();
 });
-await program.parseAsync().catch((error: unknown) => {
-  if (!(error instanceof CommanderError)) fail(error);
-  else if (error.exitCode !== 0) process.exitCode = ExitCode.USAGE;
-});
+if (process.argv[2] === COMPLETE) {
+  const { printCompletions } = await import('./complete-names.ts');
+  await printCompletions(program, process.argv.slice(3));
+} else {
+  await program.parseAsync().catch((error: unknown) => {
+    if (!(error instanceof CommanderError)) fail(error);
+    else if (error.exitCode !== 0) process.exitCode = ExitCode.USAGE;
+  });
+}

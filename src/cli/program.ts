@@ -1,11 +1,14 @@
 /** The grammar of the command line: every command with its options. Building it loads nothing that runs them. */
 import { Command, Help } from 'commander';
 import { addClusterCommand } from './cluster.ts';
+import { addCompletionCommand } from './completion.ts';
 import { addConfigCommand } from './config.ts';
 import { addConsumeCommand } from './consume.ts';
 import { addDemoCommand } from './demo.ts';
+import { addDoctorCommand } from './doctor.ts';
 import { addGroupsCommand } from './groups.ts';
 import { addLogCommand } from './log.ts';
+import { addPerfCommand } from './perf.ts';
 import { addProduceCommand } from './produce.ts';
 import { addProfileCommand } from './profile.ts';
 import { addStartCommand } from './start.ts';
@@ -15,7 +18,7 @@ const GROUPS: readonly (readonly [string, readonly ((program: Command) => void)[
   ['Records:', [addProduceCommand, addConsumeCommand]],
   ['Cluster:', [addTopicsCommand, addGroupsCommand, addClusterCommand, addConfigCommand]],
   ['Broker:', [addStartCommand, addDemoCommand, addLogCommand]],
-  ['Tools:', [addProfileCommand]],
+  ['Tools:', [addDoctorCommand, addPerfCommand, addProfileCommand, addCompletionCommand]],
 ];
 
 const FOOTER = `

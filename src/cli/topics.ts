@@ -40,14 +40,14 @@ export function addTopicsCommand(program: Command): void {
       await listTopics(options);
     });
 
-  command('describe <names...>', 'partitions, leaders, offsets and configs of topics')
+  command('describe <topics...>', 'partitions, leaders, offsets and configs of topics')
     .option('--all-configs', 'defaults as well', false)
     .action(async (names: readonly string[], options: TopicsOptions & { readonly allConfigs: boolean }) => {
       const { describeTopics } = await import('./show-topics.ts');
       await describeTopics(names, options);
     });
 
-  command('alter <name>', 'change configs or add partitions')
+  command('alter <topic>', 'change configs or add partitions')
     .option('--partitions <count>', 'how many partitions it shall have; only more than now')
     .option('--config <key=value>', 'sets a config; may be given several times', collect, [])
     .option('--reset <key>', 'takes a config back to its default; may be given several times', collect, [])
@@ -56,7 +56,7 @@ export function addTopicsCommand(program: Command): void {
       await alterTopic(name, options);
     });
 
-  command('delete <names...>', 'delete topics with all their records')
+  command('delete <topics...>', 'delete topics with all their records')
     .option('-y, --yes', 'do not ask; where input is no terminal nobody is asked', false)
     .action(async (names: readonly string[], options: TopicsOptions & { readonly yes: boolean }) => {
       const { deleteTopics } = await import('./manage-topics.ts');

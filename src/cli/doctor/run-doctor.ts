@@ -1,0 +1,117 @@
+/** Goes through all checks in an order in which each can rely on those before, and tells what was found. */
+import { systemClock } from '../../base/clock.ts';
+import { messageOf } from '../../base/errors.ts';
+import { Admin } from '../../client/admin/admin.ts';
+import { Cluster } from '../../client/cluster.ts';
+import { type ClusterState, clusterState } from '../cluster-state.ts';
+import { colours } from '../colours.ts';
+import { clusterOptionsOf } from '../connection-options.ts';
+import type { DoctorOptions } from '../doctor.ts';
+import { ExitCode } from '../exit-codes.ts';
+import { printJson, printLine, remark } from '../output.ts';
+import { checkStamps } from './clock-checks.ts';
+import * as clusterChecks from './cluster-checks.ts';
+import { checkAdvertised, checkBootstrap } from './connection-checks.ts';
+import { type Finding, Findings, type Severity } from './findings.ts';
+import { checkMachine, thisMachine } from './machine-checks.ts';
+import { probeByWriting } from './write-probe.ts';
+
+/** A doctor does not wait as long as a program would. */
+const PATIENCE = '5s';
+
+export async function runDoctor(options: DoctorOptions): Promise<void> {
+  const findings = new Findings(options.json ? undefined : (finding) => show(finding, options.verbose));
+  checkMachine(thisMachine(), findings);
+  const clusterOptions = clusterOptionsOf({ ...options, timeout: options.timeout ?? PATIENCE }, 'sluice-doctor');
+  await using cluster = new Cluster(clusterOptions);
+  const reached = await checkConnections(cluster, findings);
+  if (reached) await checkCluster(cluster, findings, options);
+  conclude(findings, options);
+  if (!reached) process.exitCode = ExitCode.UNREACHABLE;
+  else if (findings.count('error') > 0) process.exitCode = ExitCode.FAILED;
+}
+
+async function checkConnections(cluster: Cluster, findings: Findings): Promise<boolean> {
+  const { bootstrap, connection } = cluster.options;
+  const told = await checkBootstrap(bootstrap, connection, findings);
+  if (told === undefined) return false;
+  const brokers = await checkAdvertised(told, bootstrap, connection, findings);
+  clusterChecks.checkVersions(brokers, findings);
+  return true;
+}
+
+type Step = readonly [check: string, look: () => Promise<void>];
+
+async function checkCluster(cluster: Cluster, findings: Findings, options: DoctorOptions): Promise<void> {
+  const admin = new Admin(cluster);
+  let state: ClusterState;
+  try {
+    state = await clusterState(admin, { sizes: false });
+  } catch (error) {
+    const remedy = 'Mend what is told above first: a client that cannot reach a broker cannot ask it.';
+    findings.error('cluster', `the cluster cannot be asked: ${messageOf(error)}`, remedy);
+    return;
+  }
+  clusterChecks.checkBrokers(state, findings);
+  const up = state.brokers.filter(({ fenced }) => !fenced).map(({ id }) => id);
+  const perBroker = up.flatMap((id): Step[] => [
+    ['disk', async () => clusterChecks.checkDisks(await admin.describeLogDirectories({ brokers: [id] }), findings)],
+    ['settings', () => clusterChecks.checkSettings(admin, id, findings)],
+  ]);
+  const steps: readonly Step[] = [
+    [
+      'partitions',
+      async () => clusterChecks.checkPartitions(state, { minInSync: await minInSync(admin, state) }, findings),
+    ],
+    ...perBroker,
+    ['throttle', () => clusterChecks.checkMoves(admin, state, findings)],
+    ['clock', () => checkStamps(admin, systemClock.wallMs(), findings)],
+    ['write', async () => void (options.write && (await probeByWriting(cluster, admin, up, findings)))],
+  ];
+  for (const [check, step] of steps) {
+    // One question that fails must not keep the others from being asked.
+    await step().catch((error: unknown) => {
+      findings.warning(
+        check,
+        `this could not be looked at: ${messageOf(error)}`,
+        'Run the doctor again; see the log of the brokers.',
+      );
+    });
+  }
+}
+
+async function minInSync(admin: Admin, { partitions }: ClusterState): Promise<Map<string, number>> {
+  const option = 'min.insync.replicas';
+  const names = [...new Set(partitions.map(({ topic }) => topic))];
+  const described = await admin.describeConfigs(names.map((name) => ({ type: 'topic', name, options: [option] })));
+  return new Map(
+    described.flatMap((each) => {
+      const value = each.ok ? each.entries.find(({ name }) => name === option)?.value : undefined;
+      return value === undefined || value === null ? [] : [[each.name, Number(value)] as const];
+    }),
+  );
+}
+
+const SIGNS: Readonly<Record<Severity, string>> = {
+  ok: colours.green('✓'),
+  note: colours.cyan('·'),
+  warning: colours.yellow('!'),
+  error: colours.red('✗'),
+};
+
+function show({ severity, message, remedy }: Finding, verbose: boolean): void {
+  if (severity === 'ok' && !verbose) return;
+  printLine(`${SIGNS[severity]} ${message}`);
+  if (remedy !== null) printLine(`  ${colours.dim('→')} ${remedy}`);
+}
+
+function conclude(findings: Findings, { json }: DoctorOptions): void {
+  const [errors, warnings] = [findings.count('error'), findings.count('warning')];
+  if (json) {
+    printJson({ errors, warnings, findings: findings.all });
+    return;
+  }
+  const inOrder = `${findings.count('ok')} things are in order`;
+  if (errors + warnings === 0) remark(`${inOrder}, nothing is wrong`);
+  else remark(`${errors} error${errors === 1 ? '' : 's'}, ${warnings} warning${warnings === 1 ? '' : 's'}; ${inOrder}`);
+}
