@@ -148,7 +148,12 @@ export class IsrChangeQueue implements IsrProposals {
     const { errorCode } = response;
     if (errorCode !== ErrorCode.NONE) {
       // The controller moved, or does not know this registration yet: neither says anything of the partitions.
-      this.#logger.info('the controller refused to change in-sync replicas', { error: errorName(errorCode as Code) });
+      this.#logger.info('the controller refused to change in-sync replicas', {
+        error: errorName(errorCode as Code),
+        topicId: proposals[0]?.topicId,
+        partition: proposals[0]?.partition,
+        proposals: proposals.length,
+      });
       return [...proposals];
     }
     const answers = new Map<string, IsrOutcome>();

@@ -193,7 +193,14 @@ export class Leadership {
     if (lagging.length === 0) return;
     const { topic, partition } = this.#led;
     const ends = lagging.map((id) => this.follower(id)?.endOffset ?? -1);
-    this.#log('Followers do not keep up', { topic, partition, lagging, ends, endOffset, highWatermark });
+    this.#log('followers do not keep up and leave the in-sync set', {
+      topic,
+      partition,
+      lagging,
+      ends,
+      endOffset,
+      highWatermark,
+    });
     this.#propose({ kind: 'shrink', members: this.#inSync.committed.filter((id) => !lagging.includes(id)) });
   }
 
@@ -239,13 +246,17 @@ export class Leadership {
       // Otherwise the change may have happened: it stays pending until the metadata tell.
       if (isCertainlyNotApplied(outcome.errorCode)) this.#inSync.withdraw();
       const { topic, partition } = this.#led;
-      this.#log('A change of in-sync replicas was refused', {
+      this.#log('a change of in-sync replicas was refused', {
         topic,
         partition,
         members: change.members,
         error: errorName(outcome.errorCode),
       });
       return;
+    }
+    if (change.kind === 'expand') {
+      const { topic, partition } = this.#led;
+      this.#log('a follower is in sync again', { topic, partition, inSync: change.members });
     }
     const { leaderEpoch, partitionEpoch, inSyncReplicas } = outcome;
     if (leaderEpoch !== this.#state.leaderEpoch || partitionEpoch < this.#state.partitionEpoch) return;

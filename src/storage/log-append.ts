@@ -273,6 +273,7 @@ function write(
     core.cutUnsynced = true;
     return refuse(ErrorCode.KAFKA_STORAGE_ERROR, core.noteError(error, 'append to the log'));
   }
+  if (core.trouble !== undefined) core.troubleEnded(core.trouble.sinceMs);
   takeIn(core, bytes);
   return undefined;
 }

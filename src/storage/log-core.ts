@@ -57,6 +57,8 @@ export interface SegmentFileBytes {
 }
 
 const NO_BYTES: SegmentFileBytes = { log: 0, offsetIndex: 0, timeIndex: 0 };
+/** Between two lines about the same trouble. */
+const TROUBLE_REPEAT_MS = 60_000;
 const OPEN_FILES = 256;
 const INDEX_BYTES = 16 * 2 ** 20;
 const PASSING_ERRORS = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR']);
@@ -111,6 +113,8 @@ export class LogCore {
    * cut back behind what came after it, or between.
    */
   cutUnsynced = false;
+  /** Writing fails in a way that may pass: since when, and when somebody was told. */
+  trouble: { readonly sinceMs: number; readonly toldMs: number } | undefined;
   /** The start offset moved since a checkpoint told of it. */
   startUnsaved = false;
   /** The start offset on disk may lie above the log's: a recovery would drop what is below it. */
@@ -296,9 +300,28 @@ export class LogCore {
   /** Takes note of an error of the file system: the log fails, unless the error can pass by itself. */
   noteError(error: unknown, doing: string): string {
     if (isSegmentMissing(error)) this.damage.report(error.message, { remedy: error.remedy });
-    else if (isPassing(error)) this.logger.warn(`Cannot ${doing}`, { error: messageOf(error) });
+    else if (isPassing(error)) this.#tellOfTrouble(error, doing);
     else this.fail(error, doing);
     return `cannot ${doing}: ${messageOf(error)}`;
+  }
+
+  /** A full disk refuses every append: once a minute is enough. */
+  #tellOfTrouble(error: unknown, doing: string): void {
+    const nowMs = this.clock.monotonicMs();
+    if (this.trouble !== undefined && nowMs - this.trouble.toldMs < TROUBLE_REPEAT_MS) return;
+    this.trouble = { sinceMs: this.trouble?.sinceMs ?? nowMs, toldMs: nowMs };
+    this.logger.warn(`Cannot ${doing}`, {
+      directory: this.place.path,
+      error: messageOf(error),
+      remedy: 'Make room on that disk, or move partitions to others; writing goes on by itself.',
+    });
+  }
+
+  /** An append succeeded. */
+  troubleEnded(sinceMs: number): void {
+    this.trouble = undefined;
+    const forMs = Math.round(this.clock.monotonicMs() - sinceMs);
+    this.logger.info('The log can be written again', { directory: this.place.path, forMs });
   }
 
   /** Nothing is served from here on. What may be half-written stays behind the log's end, and recovery cuts it. */

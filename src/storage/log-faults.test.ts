@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { test } from 'node:test';
+import { type LogFields, type Logger, silentLogger } from '../base/logger.ts';
+import { SimulatedClock } from '../base/simulated-clock.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
 import { type FailingDisk, failingDisk } from './failing-file-system.test.support.ts';
 import { appendEach, buildRecords, newLog, readAll, testDependencies, withDirectory } from './log.test.support.ts';
@@ -37,6 +39,29 @@ test('a full disk refuses the append, leaves whole batches only, and takes appen
     disk.faults.length = 0;
     assert.ok(append(log).ok);
     assert.equal(log.endOffset, 3);
+  });
+});
+
+test('a full disk is told once a minute, with the directory and what to do, and when it ended', async () => {
+  await withDirectory(async (directory) => {
+    const disk = failingDisk();
+    const clock = new SimulatedClock();
+    const lines: string[] = [];
+    const note = (message: string, fields: LogFields = {}): void => void lines.push(`${message} ${JSON.stringify(fields)}`);
+    const logger: Logger = { ...silentLogger, warn: note, info: note, with: () => logger };
+    const log = newLog(directory, {}, { ...testDependencies({ fileSystem: disk.fileSystem }), clock, logger });
+    disk.faults.push({ operation: 'write', suffix: '.log', code: 'ENOSPC' });
+    for (let each = 0; each < 50; each++) assert.equal(append(log).ok, false);
+    assert.equal(lines.length, 1);
+    assert.ok(lines[0]!.includes(directory) && lines[0]!.includes('Make room'), lines[0]);
+    clock.advance(60_000);
+    append(log);
+    assert.equal(lines.length, 2);
+    disk.faults.length = 0;
+    assert.ok(append(log).ok && append(log).ok);
+    assert.equal(lines.length, 3);
+    assert.match(lines[2]!, /can be written again.*"forMs":60000/);
+    log.abandon();
   });
 });
 

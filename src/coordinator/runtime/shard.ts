@@ -11,7 +11,7 @@ import type { Clock } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Offset } from '../../base/units.ts';
-import { type ErrorCode as Code, ErrorCode } from '../../protocol/error-codes.ts';
+import { type ErrorCode as Code, ErrorCode, errorName } from '../../protocol/error-codes.ts';
 import * as batch from '../../records/batch.ts';
 import { BatchWriter, mostRecordBytes } from '../../records/builder.ts';
 import type { Partition } from '../../replication/partition.ts';
@@ -161,7 +161,10 @@ export class Shard<State extends ShardState<Rec>, Rec> {
   #runTimer(operation: () => Result<unknown, Rec>): void {
     if (this.#phase !== 'active') return;
     void this.write<unknown>(operation, (errorCode) => {
-      this.#logger.warn('what was due at a coordinator could not be written', { errorCode });
+      // Another broker has the coordinator now, and does what is due.
+      const hasMoved = errorCode === ErrorCode.NOT_COORDINATOR;
+      const level = hasMoved ? 'debug' : 'warn';
+      this.#logger[level]('what was due at a coordinator could not be written', { error: errorName(errorCode) });
     });
   }
 

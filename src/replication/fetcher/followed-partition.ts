@@ -10,6 +10,8 @@ export interface ToldPosition {
 }
 
 const FIRST_BACKOFF_MS = 50;
+/** Between two lines about the same reason. */
+const REPEAT_MS = 60_000;
 
 export class FollowedPartition {
   readonly partition: Partition;
@@ -27,6 +29,7 @@ export class FollowedPartition {
   /** Nothing is fetched any more until the controller decides anew: the epoch is an old one, or the disk failed. */
   isStopped = false;
   #backoffMs = FIRST_BACKOFF_MS;
+  #told: { readonly reason: string; readonly atMs: number } | undefined;
 
   constructor(partition: Partition) {
     this.partition = partition;
@@ -70,7 +73,18 @@ export class FollowedPartition {
     this.#backoffMs = Math.min(2 * this.#backoffMs, Math.max(longestMs, FIRST_BACKOFF_MS));
   }
 
-  succeeded(): void {
+  /** Whether somebody should hear of a reason to wait: of each once a minute. */
+  isNews(reason: string, nowMs: number): boolean {
+    if (this.#told?.reason === reason && nowMs - this.#told.atMs < REPEAT_MS) return false;
+    this.#told = { reason, atMs: nowMs };
+    return true;
+  }
+
+  /** Tells whether somebody heard that it did not. */
+  succeeded(): boolean {
     this.#backoffMs = FIRST_BACKOFF_MS;
+    const wasTold = this.#told !== undefined;
+    this.#told = undefined;
+    return wasTold;
   }
 }

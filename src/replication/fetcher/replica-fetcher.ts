@@ -74,6 +74,7 @@ export class ReplicaFetcher {
   #isSettling = false;
   #hurryScheduled = false;
   #failures = 0;
+  #unreachedSinceMs = 0;
   #stopped = false;
   #wake: () => void = () => undefined;
 
@@ -118,7 +119,10 @@ export class ReplicaFetcher {
         this.#disconnect();
         if (!(error instanceof SluiceError)) {
           this.#logger.error('a follower failed', { reason: messageOf(error), stack: stackOf(error) });
-        } else if (this.#failures === 0) this.#logger.warn('a leader cannot be reached', { reason: error.message });
+        } else if (this.#failures === 0) {
+          this.#unreachedSinceMs = this.#clock.monotonicMs();
+          this.#logger.warn('a leader cannot be reached', { leader: this.leaderId, reason: error.message });
+        }
         await this.#sleep(Math.min(FIRST_BACKOFF_MS * 2 ** this.#failures++, this.#dependencies.settings().backoffMs));
       }
     }
@@ -139,6 +143,10 @@ export class ReplicaFetcher {
     const answer = await request.answer;
     if (this.#channel !== channel || this.#stopped) return;
     this.#inFlight.shift();
+    if (this.#failures > 0) {
+      const forMs = Math.round(this.#clock.monotonicMs() - this.#unreachedSinceMs);
+      this.#logger.info('a leader is reached again', { leader: this.leaderId, forMs });
+    }
     this.#failures = 0;
     const unsettled = this.#accept(request, answer, channel);
     if (unsettled.length === 0) return;
@@ -294,7 +302,8 @@ export class ReplicaFetcher {
     if (divergingEpoch.endOffset >= 0) {
       const from = followed.position;
       const to = truncateDiverged(partition.log, divergingEpoch);
-      this.#logger.info('truncated to the leader', {
+      // A leader that only sees another epoch at the same end cuts nothing.
+      this.#logger[to < from.offset ? 'info' : 'debug']('truncated to the leader', {
         ...nameOf(partition),
         from: from.offset,
         to,
@@ -319,15 +328,15 @@ export class ReplicaFetcher {
     }
     partition.followHighWatermark(highWatermark, logStartOffset);
     followed.isCaughtUp = partition.log.endOffset >= highWatermark;
-    followed.succeeded();
+    if (followed.succeeded()) this.#logger.info('a partition follows its leader again', nameOf(partition));
     return durable?.catch((error: unknown) => this.#failed(followed, error));
   }
 
   #backOff(followed: FollowedPartition, reason: string, isUsual = false): void {
     followed.backOff(this.#clock.monotonicMs(), this.#dependencies.settings().backoffMs);
     const fields = { ...nameOf(followed.partition), reason };
-    if (isUsual) this.#logger.debug('a partition is fetched again later', fields);
-    else this.#logger.warn('a partition is fetched again later', fields);
+    const isNews = !isUsual && followed.isNews(reason, this.#clock.monotonicMs());
+    this.#logger[isNews ? 'warn' : 'debug']('a partition cannot follow its leader now; it is tried again', fields);
   }
 
   #failed(followed: FollowedPartition, error: unknown): void {
