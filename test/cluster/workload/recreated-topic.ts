@@ -34,6 +34,8 @@ export class RecreatedTopic {
   #acknowledged: number[] = [];
   /** Acknowledged before a deletion that was asked for later. */
   readonly #deleted = new Set<number>();
+  /** Of the topic that was made last, where that is certain. */
+  #newId: string | undefined;
   #over = false;
 
   constructor(cluster: Cluster) {
@@ -46,12 +48,17 @@ export class RecreatedTopic {
 
   async #run(): Promise<void> {
     while (!this.#over) {
-      await this.#try(() => this.#admin.createTopic({ name: TOPIC, partitions: PARTITIONS, replicationFactor: 3 }));
+      await this.#try(() => this.#create());
       await this.#write();
       await this.#try(() => this.#read());
       await this.#delete();
       await pause(PAUSE_MS);
     }
+  }
+
+  async #create(): Promise<void> {
+    const topic = { name: TOPIC, partitions: PARTITIONS, replicationFactor: 3 };
+    this.#newId = (await this.#admin.createTopic(topic)).id;
   }
 
   async #try(work: () => Promise<unknown>): Promise<boolean> {
@@ -76,15 +83,20 @@ export class RecreatedTopic {
     }
   }
 
+  /** A broker that is cut off may still show the topic from before: only the new one is looked at. */
   async #read(): Promise<void> {
+    this.#client.forgetTopic(TOPIC);
+    if ((await this.#client.topic(TOPIC)).id !== this.#newId) return;
+    const found: string[] = [];
     const signal = AbortSignal.timeout(READ_TIMEOUT_MS);
     const reader = await PartitionReader.open(this.#client, { partitions: [TOPIC], until: 'end', signal });
     for await (const { partition, offset, value } of reader) {
       this.checked++;
       const number = Number(Buffer.from(value ?? ''));
       if (!this.#deleted.has(number)) continue;
-      this.complaints.push(`${TOPIC}-${partition} has at ${offset} the value ${number} of a topic that was deleted`);
+      found.push(`${TOPIC}-${partition} has at ${offset} the value ${number} of a topic that was deleted`);
     }
+    if (this.#client.knownTopic(TOPIC)?.id === this.#newId) this.complaints.push(...found);
   }
 
   /** What is acknowledged by now is deleted, if this or a later attempt succeeds; until then nothing is known. */
@@ -92,6 +104,7 @@ export class RecreatedTopic {
     const until = this.#acknowledged.length;
     const gone = await this.#try(() => this.#admin.deleteTopic(TOPIC));
     if (!gone) return;
+    this.#newId = undefined;
     this.deletions++;
     for (const value of this.#acknowledged.splice(0, until)) this.#deleted.add(value);
   }
