@@ -22,13 +22,24 @@ export interface FinalizedFeature {
   readonly level: number;
 }
 
+/** Levels of a feature that a broker could work at. */
+export interface SupportedFeature extends VersionRange {
+  readonly name: string;
+}
+
 export class BrokerVersions {
   readonly ranges: ReadonlyMap<number, VersionRange>;
   readonly features: readonly FinalizedFeature[];
+  readonly supportedFeatures: readonly SupportedFeature[];
 
-  constructor(ranges: ReadonlyMap<number, VersionRange>, features: readonly FinalizedFeature[]) {
+  constructor(
+    ranges: ReadonlyMap<number, VersionRange>,
+    features: readonly FinalizedFeature[],
+    supportedFeatures: readonly SupportedFeature[] = [],
+  ) {
     this.ranges = ranges;
     this.features = features;
+    this.supportedFeatures = supportedFeatures;
   }
 
   /**
@@ -65,5 +76,6 @@ export async function askVersions(channel: Channel, version: number): Promise<Br
   for (const { apiKey, minVersion, maxVersion } of answer.apiKeys)
     ranges.set(apiKey, { from: minVersion, to: maxVersion });
   const features = answer.finalizedFeatures.map(({ name, maxVersionLevel }) => ({ name, level: maxVersionLevel }));
-  return new BrokerVersions(ranges, features);
+  const supported = answer.supportedFeatures.map(({ name, minVersion: from, maxVersion: to }) => ({ name, from, to }));
+  return new BrokerVersions(ranges, features, supported);
 }

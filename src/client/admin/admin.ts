@@ -5,6 +5,7 @@ import { type ListOffsetsOptions, listOffsets, type OffsetQuestion } from '../li
 import * as brokers from './brokers.ts';
 import * as configs from './configs.ts';
 import { describeGroup, type GroupDescription } from './describe-groups.ts';
+import * as features from './features.ts';
 import { groupLag } from './group-lag.ts';
 import * as groups from './groups.ts';
 import { allOrThrow } from './outcome.ts';
@@ -110,6 +111,15 @@ export class Admin {
 
   describeVersions(settings?: Settings) {
     return brokers.describeVersions(this.#cluster, settings);
+  }
+
+  describeFeatures(settings?: Settings) {
+    return features.describeFeatures(this.#cluster, settings);
+  }
+
+  /** Changes levels of features; all of them or none. */
+  updateFeatures(updates: readonly features.FeatureUpdate[], settings?: Trial) {
+    return features.updateFeatures(this.#cluster, updates, settings);
   }
 
   describeLogDirectories(

@@ -326,6 +326,16 @@ export class Consumer<R = ConsumedRecord> implements AsyncIterable<R>, AsyncDisp
     return this.#keeper.committed(partitions, this.#stop.signal);
   }
 
+  /** Says that the reader is at work on what it has, so that it does not count as gone for longer than it may. */
+  stillWorking(): void {
+    this.#delivery.touch();
+  }
+
+  /** Says that the reader minds itself what it has processed: nothing waits for it, and nothing is committed for it. */
+  release(): void {
+    this.#delivery.letGo();
+  }
+
   #fail(error: SluiceError): void {
     if (this.#closing !== undefined || this.#failure !== undefined) return;
     this.#failure = error;

@@ -82,6 +82,11 @@ export class RecordDelivery<R> {
     }
   }
 
+  /** The reader was here, although it has not come back for more. */
+  touch(): void {
+    this.#lastCallMs = this.#clock.monotonicMs();
+  }
+
   /** How long the reader has been working on what it has. */
   awayMs(): number {
     return this.isWaiting ? 0 : this.#clock.monotonicMs() - this.#lastCallMs;
