@@ -149,7 +149,10 @@ export class TestController {
     const nothing = { partitionIndex, errorCode, leaderId: -1, leaderEpoch: -1, isr: [], partitionEpoch: -1 };
     if (errorCode !== ErrorCode.NONE) return nothing;
     const isr = asked.newIsrWithEpochs.map((member) => member.brokerId);
-    this.append(newRecord('partitionChange', { partitionId: partitionIndex, topicId, isr }));
+    // A leader that cannot write leaves the lead to one of the others.
+    const change = isr.includes(brokerId) ? { isr } : { isr, ...this.#elect(known!, isr) };
+    this.append(newRecord('partitionChange', { partitionId: partitionIndex, topicId, ...change }));
+    if (!isr.includes(brokerId)) return { ...nothing, errorCode: ErrorCode.NEW_LEADER_ELECTED };
     const now = this.image.topics.byId.get(topicId)!.partitions[partitionIndex]!;
     const { leader: leaderId, leaderEpoch, partitionEpoch } = now;
     return { partitionIndex, errorCode, leaderId, leaderEpoch, isr: [...now.isr], partitionEpoch };

@@ -27,7 +27,7 @@ export class FollowerProgress {
   brokerEpoch: number | undefined;
   #lastCaughtUpMs = NEVER;
   #lastFetchMs = NEVER;
-  /** When it fetched, or this leader epoch began if it did not yet. */
+  /** When it fetched and came on, or this leader epoch began if it did not yet. */
   #heardMs = NEVER;
   /** Bytes of the last answer: sending them takes time, too. */
   #sentBytes = 0;
@@ -56,9 +56,11 @@ export class FollowerProgress {
 
   /**
    * It has caught up now where it asks for the leader's end; where it asks for what was the end at its last fetch, it
-   * had caught up then. So one that always lags behind a steady stream by one fetch keeps up all the same.
+   * had caught up then. So one that always lags behind a steady stream by one fetch keeps up all the same. One that asks
+   * again for what it was sent could not write it, its disk full for one: that is no better than silence.
    */
   note({ offset, startOffset, brokerEpoch }: FollowerFetch, leaderEnd: Offset, nowMs: number): void {
+    const isStuck = this.#sentBytes > 0 && offset === this.endOffset;
     if (offset >= leaderEnd) this.#lastCaughtUpMs = nowMs;
     else if (offset >= this.#leaderEnd) this.#lastCaughtUpMs = Math.max(this.#lastCaughtUpMs, this.#lastFetchMs);
     this.endOffset = offset;
@@ -66,7 +68,7 @@ export class FollowerProgress {
     this.brokerEpoch = brokerEpoch;
     this.#leaderEnd = Math.max(leaderEnd, this.#leaderEnd);
     this.#lastFetchMs = nowMs;
-    this.#heardMs = nowMs;
+    if (!isStuck) this.#heardMs = nowMs;
     this.#sentBytes = 0;
   }
 

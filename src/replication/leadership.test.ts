@@ -254,6 +254,25 @@ describe('a follower goes', () => {
     assert.equal(leadership.committedEnd(5), 5, 'nobody waits for it to come back in');
   });
 
+  it('sooner where it asks again and again for what it was sent', () => {
+    silenceMaxMs = 500;
+    const leadership = lead();
+    const log = { endOffset: 5, highWatermark: 4 };
+    for (let attempt = 0; attempt < 6; attempt++) {
+      fetches(leadership, 2, 5, log);
+      fetches(leadership, 3, 4, log);
+      leadership.follower(3)!.sent(100);
+      leadership.shrinkIfLagging(log);
+      assert.equal(proposals.length, 0, `attempt ${attempt}`);
+      clock.advance(100);
+    }
+    leadership.shrinkIfLagging(log);
+    assert.deepEqual(
+      proposals[0]!.members.map(({ brokerId }) => brokerId),
+      [1, 2],
+    );
+  });
+
   it('not while it is being sent much', () => {
     silenceMaxMs = 100;
     const leadership = lead();
