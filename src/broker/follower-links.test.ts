@@ -27,16 +27,20 @@ const registered = (brokerId: number, brokerEpoch: number) =>
 /** What is found at a broker's address. */
 type Found = 'answers' | 'refuses' | 'is silent' | 'accepts and dies';
 
-function world({ inOffice = false } = {}) {
-  const clock = new SimulatedClock();
-  const still = { forMs: 0 };
-  const ownClock: Clock = {
+/** A process that stood still for some time: it went by unnoticed by its timers. */
+function standingStill(clock: Clock, still: { readonly forMs: number }): Clock {
+  return {
     wallMs: () => clock.wallMs(),
     monotonicMs: () => clock.monotonicMs() + still.forMs,
     after: (delayMs, callback) => clock.after(delayMs, callback),
     every: (periodMs, callback) => clock.every(periodMs, callback),
     afterTurn: (callback) => clock.afterTurn(callback),
   };
+}
+
+function world({ inOffice = false } = {}) {
+  const clock = new SimulatedClock();
+  const still = { forMs: 0 };
   const { image } = applyRecords(emptyImage('c'), [registered(1, 10), registered(2, 20), registered(3, 30)], 5, 1);
   const gone: [brokerId: number, brokerEpoch: number][] = [];
   const isolated: number[] = [];
@@ -66,7 +70,7 @@ function world({ inOffice = false } = {}) {
   const links = new FollowerLinks(
     { brokerId: 1, silenceMs: 9000 },
     {
-      clock: ownClock,
+      clock: standingStill(clock, still),
       quorum,
       connect,
       onGone: (brokerId, brokerEpoch) => gone.push([brokerId, brokerEpoch]),
