@@ -17,6 +17,10 @@ export interface RebalanceOptions extends MoveOptions {
   readonly topic: readonly string[];
 }
 
+export interface UnregisterOptions extends ClusterOptions {
+  readonly force: boolean;
+}
+
 export interface ElectOptions extends ClusterOptions {
   readonly unclean: boolean;
   readonly topic: readonly string[];
@@ -67,10 +71,10 @@ export function addClusterCommand(program: Command): void {
       await electLeaders(options);
     });
 
-  command('unregister <broker>', 'strike a broker that is gone for good off the list').action(
-    async (broker: string, options: ClusterOptions) => {
+  command('unregister <broker>', 'strike a broker that is gone for good off the list')
+    .option('--force', 'even where it still holds replicas, which then lack it for good', false)
+    .action(async (broker: string, options: UnregisterOptions) => {
       const { unregister } = await import('./elect-leaders.ts');
       await unregister(broker, options);
-    },
-  );
+    });
 }

@@ -4,7 +4,7 @@ import type { TopicPartition } from '../base/units.ts';
 import { Admin } from '../client/admin/admin.ts';
 import type { Cluster } from '../client/cluster.ts';
 import { wholeNumber } from './arguments.ts';
-import type { ClusterOptions, ElectOptions } from './cluster.ts';
+import type { ElectOptions, UnregisterOptions } from './cluster.ts';
 import { openCluster } from './open-cluster.ts';
 import { fail, printRows, remark } from './output.ts';
 import { topicChoice } from './reset-targets.ts';
@@ -34,7 +34,7 @@ async function chosenPartitions(cluster: Cluster, topics: readonly string[]): Pr
   return chosen;
 }
 
-export async function unregister(broker: string, options: ClusterOptions): Promise<void> {
+export async function unregister(broker: string, options: UnregisterOptions): Promise<void> {
   const id = wholeNumber('broker', broker);
   await using cluster = await openCluster(options, 'sluice-cluster');
   const admin = new Admin(cluster);
@@ -42,6 +42,13 @@ export async function unregister(broker: string, options: ClusterOptions): Promi
   if (brokers.some((each) => each.id === id && !each.fenced)) {
     throw new SluiceError('BROKER_IS_UP', `broker ${id} is up: it would come back at once`, {
       remedy: `Drain it (sluice cluster drain ${id}), stop it, then unregister it.`,
+    });
+  }
+  const topics = options.force ? [] : await admin.listTopics();
+  const held = topics.flatMap(({ partitions }) => partitions.filter(({ replicas }) => replicas.includes(id)));
+  if (held.length > 0) {
+    throw new SluiceError('BROKER_HOLDS_REPLICAS', `broker ${id} still holds ${held.length} replicas`, {
+      remedy: `Move them to others first (sluice cluster drain ${id} --execute --watch), or use --force.`,
     });
   }
   await admin.unregisterBroker(id);

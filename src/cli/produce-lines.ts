@@ -10,6 +10,7 @@ import type { ProduceOptions } from './produce.ts';
 import { formatBytes, formatCount, startProgress } from './progress.ts';
 import { type InputRecord, recordInput } from './record-input.ts';
 import { RecordWriter } from './record-writer.ts';
+import { remarkRetries } from './retry-remarks.ts';
 import { duration } from './times.ts';
 
 /** The topic's own limit (max.message.bytes) decides about a long line, and its refusal says so. */
@@ -32,6 +33,7 @@ export async function produceFiles(topic: string, files: readonly string[], opti
     maxRequestBytes: MAX_REQUEST_BYTES,
   });
   const reporter = options.report ? new Reporter(producer, options.json) : undefined;
+  const endRemarks = remarkRetries(systemClock);
   let records = 0;
   let bytes = 0;
   try {
@@ -49,6 +51,7 @@ export async function produceFiles(topic: string, files: readonly string[], opti
     await reporter?.end();
   } finally {
     progress.end();
+    endRemarks();
   }
   const seconds = (systemClock.monotonicMs() - startedMs) / 1000;
   const recordsPerSecond = Math.round(records / seconds);

@@ -86,7 +86,7 @@ it('describes brokers, the controller, the quorum and what is short of replicas'
   ]);
   const { stdout } = await sluice('describe');
   assert.match(stdout, /controller: broker 1/);
-  assert.match(stdout, /6 partitions, 0 under-replicated, 0 without a leader/);
+  assert.match(stdout, /6 partitions, 0 under-replicated, 0 under min.insync.replicas, 0 without a leader/);
 });
 
 it('shows what would move and moves nothing', async () => {
@@ -164,9 +164,11 @@ it('strikes only brokers that are gone off the list', async () => {
   assert.equal(up.code, 1);
   assert.match(up.stderr, /broker 2 is up/);
   assert.equal((await described()).brokers[2]!.state, 'fenced');
-  const gone = await sluice('unregister', '3');
+  const missed = await sluice('unregister', '3');
+  assert.deepEqual([missed.code, /still holds \d+ replicas/.test(missed.stderr)], [1, true], missed.stderr);
+  const gone = await sluice('unregister', '3', '--force');
   assert.equal(gone.code, 0, gone.stderr);
   const row = (await described()).brokers.find(({ broker }) => broker === 3);
   assert.ok(row === undefined || row.state === 'unknown', 'its replicas are still told');
-  assert.match((await sluice('unregister', '3')).stderr, /not currently registered/);
+  assert.match((await sluice('unregister', '3', '--force')).stderr, /not currently registered/);
 });
