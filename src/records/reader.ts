@@ -69,11 +69,13 @@ export function viewRecord(cursor: RecordCursor): RecordView {
     timestamp: cursor.timestamp,
     key: view(cursor.bytes, cursor.keyAt, cursor.keyLength),
     value: view(cursor.bytes, cursor.valueAt, cursor.valueLength),
-    headers: cursor.headerCount === 0 ? NO_HEADERS : viewHeaders(cursor),
+    headers: viewHeaders(cursor),
   };
 }
 
-function viewHeaders(cursor: RecordCursor): RecordHeader[] {
+/** The headers of the record on which a cursor stands. */
+export function viewHeaders(cursor: RecordCursor): readonly RecordHeader[] {
+  if (cursor.headerCount === 0) return NO_HEADERS;
   const headers: RecordHeader[] = [];
   const { bytes } = cursor;
   cursor.eachHeader((keyAt, keyLength, valueAt, valueLength) => {

@@ -11,8 +11,16 @@ import { assertSameRecords, makeCorpus, type TestRecord } from './harness/record
 import { startTarget } from './harness/target.ts';
 import { type Available, requireToolchain } from './harness/toolchain.ts';
 
-const WRITERS: readonly ClientName[] = ['kcat', 'confluent-kafka', 'franz-go', 'java', 'kafkajs', 'platformatic'];
-const READERS: readonly ClientName[] = ['kcat', 'confluent-kafka', 'franz-go', 'java'];
+const WRITERS: readonly ClientName[] = [
+  'sluice',
+  'kcat',
+  'confluent-kafka',
+  'franz-go',
+  'java',
+  'kafkajs',
+  'platformatic',
+];
+const READERS: readonly ClientName[] = ['sluice', 'kcat', 'confluent-kafka', 'franz-go', 'java'];
 const PARTITIONS = 2;
 
 describe('across clients', () => {

@@ -14,7 +14,9 @@ import { projectRoot } from '../compat/harness/paths.ts';
 import { type RecordedFrame, type RecordingProxy, startRecordingProxy } from '../compat/harness/recording-proxy.ts';
 import { makeCorpus } from '../compat/harness/records.ts';
 
-const CLIENTS: Readonly<Record<ClientName, string>> = {
+type ForeignClient = Exclude<ClientName, 'sluice'>;
+
+const CLIENTS: Readonly<Record<ForeignClient, string>> = {
   kcat: 'kcat 1.7.1 on librdkafka 2.0.2 (Debian)',
   'confluent-kafka': 'confluent-kafka 2.16.1 on librdkafka 2.16.0',
   'franz-go': 'franz-go 1.22.2',
@@ -49,7 +51,7 @@ function selected(frames: readonly RecordedFrame[]): RecordedFrame[] {
 }
 
 /** Why a frame is not as its schema says, for the few that Kafka takes nevertheless. */
-function deviationOf(name: ClientName, { apiKey, direction, bytes }: RecordedFrame): string | undefined {
+function deviationOf(name: ForeignClient, { apiKey, direction, bytes }: RecordedFrame): string | undefined {
   const asksForAllTopics =
     apiKey === METADATA && direction === 'request' && bytes.toString('hex').endsWith(NULL_AS_INT32);
   return name === 'confluent-kafka' && asksForAllTopics
@@ -101,7 +103,7 @@ function tour(client: Client): Operation[] {
   return all.filter((operation) => client.can.has(operation.op));
 }
 
-async function capture(name: ClientName, proxy: RecordingProxy): Promise<void> {
+async function capture(name: ForeignClient, proxy: RecordingProxy): Promise<void> {
   const make = await findClient(name);
   if (make.value === undefined) throw new Error(`${name}: ${make.reason}`);
   const client = make.value(`localhost:${proxy.port}`);
@@ -130,7 +132,7 @@ async function capture(name: ClientName, proxy: RecordingProxy): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  const names = process.argv.slice(2) as ClientName[];
+  const names = process.argv.slice(2) as ForeignClient[];
   const classPath = await kafkaClassPath();
   if (classPath.value === undefined) throw new Error(classPath.reason);
   mkdirSync(join(projectRoot, 'test', 'golden', 'frames'), { recursive: true });
@@ -145,7 +147,7 @@ async function main(): Promise<void> {
     dataDirectory,
   });
   try {
-    for (const name of names.length > 0 ? names : (Object.keys(CLIENTS) as ClientName[])) await capture(name, proxy);
+    for (const name of names.length > 0 ? names : (Object.keys(CLIENTS) as ForeignClient[])) await capture(name, proxy);
   } finally {
     await broker.remove();
     await proxy.close();

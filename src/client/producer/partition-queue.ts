@@ -2,11 +2,14 @@
  * The batches of one partition in the order of their records, and who of them is under way. Keeps the order: a batch that
  * failed goes back to its place, and nothing overtakes it.
  */
+import { BATCH_HEADER_BYTES } from '../../records/batch.ts';
 import type { ResolvedProducerOptions } from './options.ts';
 import { NO_SEQUENCE, PendingBatch } from './pending-batch.ts';
 
 /** Sequence numbers wrap after 2^31 - 1. */
 const SEQUENCES = 2 ** 31;
+/** Memory of the first batch. */
+const LEAST_BATCH_BYTES = 1024;
 
 export class PartitionQueue {
   readonly topic: string;
@@ -30,6 +33,7 @@ export class PartitionQueue {
    */
   #established = false;
   readonly #options: ResolvedProducerOptions;
+  #usualBytes = LEAST_BATCH_BYTES;
 
   constructor(topic: string, partition: number, options: ResolvedProducerOptions) {
     this.topic = topic;
@@ -45,7 +49,12 @@ export class PartitionQueue {
   openBatch(recordBytes: number, nowMs: number): PendingBatch {
     const last = this.waiting.at(-1);
     if (last?.open && last.bytes + recordBytes <= Math.max(this.#options.batchBytes, recordBytes)) return last;
-    const batch = new PendingBatch(nowMs, Math.max(this.#options.batchBytes, recordBytes));
+    // As much memory as the batch before needed: with few records a batch a full one would be mostly air.
+    const capacityBytes = Math.max(
+      recordBytes + BATCH_HEADER_BYTES,
+      Math.min(this.#options.batchBytes, this.#usualBytes),
+    );
+    const batch = new PendingBatch(nowMs, capacityBytes);
     this.waiting.push(batch);
     return batch;
   }
@@ -67,6 +76,7 @@ export class PartitionQueue {
   /** Takes the next batch for sending. */
   take(): PendingBatch {
     const batch = this.waiting.shift()!;
+    if (batch.open) this.#usualBytes = batch.bytes + (batch.bytes >> 3);
     this.#recovering = batch.sent;
     batch.sent = true;
     this.inFlight.add(batch);

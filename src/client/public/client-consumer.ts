@@ -5,8 +5,9 @@ import { CorruptRecords } from '../../records/corrupt-records.ts';
 import type { Cluster } from '../cluster.ts';
 import { type CloseOptions, Consumer } from '../consumer/consumer.ts';
 import type { ConsumerOptions } from '../consumer/consumer-options.ts';
-import { consumedRecord, type FetchedBatch } from '../consumer/fetched-batch.ts';
+import type { FetchedBatch } from '../consumer/fetched-batch.ts';
 import { corruptBatch } from '../consumer/fetcher.ts';
+import type { MakeRecord } from '../consumer/record-delivery.ts';
 import { toOffset } from './offsets.ts';
 import { type Deserializers, ReceivedRecord } from './received-record.ts';
 import type { Deserializer } from './serializers.ts';
@@ -74,7 +75,10 @@ export class ReceivedBatch<K, V> implements Iterable<ReceivedRecord<K, V>> {
   /** Throws a PartitionError CORRUPT_RECORDS. */
   *[Symbol.iterator](): Generator<ReceivedRecord<K, V>, void, void> {
     try {
-      for (const record of this.#batch.records()) yield new ReceivedRecord(record, this.#deserializers);
+      const cursor = this.#batch.cursor();
+      while (cursor.next()) {
+        if (this.#batch.wants(cursor.offset)) yield new ReceivedRecord(this.#batch, cursor, this.#deserializers);
+      }
     } catch (error) {
       throw error instanceof CorruptRecords ? corruptBatch(this.#batch, error) : error;
     }
@@ -89,8 +93,9 @@ export class ClientConsumer<K, V> implements AsyncIterable<ReceivedRecord<K, V>>
 
   constructor(cluster: Cluster, { key, value, topics, ...options }: ClientConsumerOptions<K, V>) {
     this.#deserializers = { key, value };
-    const make = (batch: FetchedBatch, cursor: Parameters<typeof consumedRecord>[1]) =>
-      new ReceivedRecord(consumedRecord(batch, cursor), this.#deserializers);
+    const make: MakeRecord<ReceivedRecord<K, V>> = (batch, cursor) => {
+      return new ReceivedRecord(batch, cursor, this.#deserializers);
+    };
     this.#consumer = new Consumer(cluster, options, make);
     if (topics !== undefined) this.#consumer.subscribe(topics);
   }

@@ -4,6 +4,7 @@ import type { Timestamp } from '../../base/units.ts';
 import type { Cluster } from '../cluster.ts';
 import type { ProducerOptions } from '../producer/options.ts';
 import { type Receipt as InnerReceipt, Producer, type ProducerMetrics } from '../producer/producer.ts';
+import { unlessAborted } from '../retry.ts';
 import { type Serializer, serialized } from './serializers.ts';
 
 export interface ClientProducerOptions<K, V> extends ProducerOptions {
@@ -60,8 +61,15 @@ export class ClientProducer<K, V> implements AsyncDisposable {
    * SERIALIZATION_FAILED, RECORD_TOO_LARGE, BUFFER_FULL, DELIVERY_TIMED_OUT, or the broker's refusal. An abort ends waiting,
    * with ABORTED; a record that has come in by then stays on its way.
    */
-  async send(record: OutgoingRecord<K, V>, options: { readonly signal?: AbortSignal } = {}): Promise<Receipt> {
-    return outward(await this.#producer.send(this.#inner(record), options));
+  send(record: OutgoingRecord<K, V>, { signal }: { readonly signal?: AbortSignal } = {}): Promise<Receipt> {
+    const sent = new Promise<Receipt>((resolve, reject) => {
+      const told = (error: SluiceError | undefined, receipt: InnerReceipt | undefined): void => {
+        if (receipt === undefined) reject(error);
+        else resolve(outward(receipt));
+      };
+      this.#producer.deliver(this.#inner(record), told, signal);
+    });
+    return signal === undefined ? sent : unlessAborted(sent, [signal]);
   }
 
   /**
@@ -70,14 +78,26 @@ export class ClientProducer<K, V> implements AsyncDisposable {
    */
   async sendAll(
     records: Iterable<OutgoingRecord<K, V>>,
-    options: { readonly signal?: AbortSignal } = {},
+    { signal }: { readonly signal?: AbortSignal } = {},
   ): Promise<Receipt[]> {
-    const sent = Array.from(records, (record) => this.send(record, options));
-    const outcomes = await Promise.allSettled(sent);
-    return outcomes.map((outcome) => {
-      if (outcome.status === 'rejected') throw outcome.reason;
-      return outcome.value;
+    // Before any is on its way: content that cannot be sent harms no other record.
+    const inner = Array.from(records, (record) => this.#inner(record));
+    const sent = new Promise<Receipt[]>((resolve, reject) => {
+      const receipts: Receipt[] = new Array(inner.length);
+      let left = inner.length;
+      let failure: SluiceError | undefined;
+      const settle = (): void => (failure === undefined ? resolve(receipts) : reject(failure));
+      if (left === 0) settle();
+      for (const [index, record] of inner.entries()) {
+        const told = (error: SluiceError | undefined, receipt: InnerReceipt | undefined): void => {
+          if (receipt === undefined) failure ??= error;
+          else receipts[index] = outward(receipt);
+          if (--left === 0) settle();
+        };
+        this.#producer.deliver(record, told, signal);
+      }
     });
+    return signal === undefined ? sent : unlessAborted(sent, [signal]);
   }
 
   /**
@@ -128,8 +148,8 @@ export class ClientProducer<K, V> implements AsyncDisposable {
     return {
       topic,
       partition,
-      key: serialized(this.#key, record.key, { topic, part: 'key' }),
-      value: serialized(this.#value, record.value, { topic, part: 'value' }),
+      key: serialized(this.#key, record.key, topic, 'key'),
+      value: serialized(this.#value, record.value, topic, 'value'),
       headers: headers === undefined ? undefined : headerList(headers),
       timestamp: timestamp instanceof Date ? timestamp.getTime() : timestamp,
     };

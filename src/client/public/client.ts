@@ -26,10 +26,10 @@ export class Client implements AsyncDisposable {
   }
 
   /** Throws a SluiceError INVALID_OPTION. */
-  producer(options?: ProducerOptions): ClientProducer<Content, Content>;
   producer<K, V>(options: ClientProducerOptions<K, V>): ClientProducer<K, V>;
+  producer(options?: ProducerOptions): ClientProducer<Content, Content>;
   producer<K, V>(options: Partial<ClientProducerOptions<K, V>> = {}): ClientProducer<K, V> {
-    // Without serializers K and V are `Content`, as the first signature says.
+    // Without serializers K and V are `Content`, as the second signature says.
     const serializers = {
       key: options.key ?? (asIs as ClientProducerOptions<K, V>['key']),
       value: options.value ?? (asIs as ClientProducerOptions<K, V>['value']),
@@ -38,8 +38,8 @@ export class Client implements AsyncDisposable {
   }
 
   /** Throws a SluiceError INVALID_OPTION. */
-  consumer(options?: ConsumerOptions & { readonly topics?: readonly string[] }): ClientConsumer<Buffer, Buffer>;
   consumer<K, V>(options: ClientConsumerOptions<K, V>): ClientConsumer<K, V>;
+  consumer(options?: ConsumerOptions & { readonly topics?: readonly string[] }): ClientConsumer<Buffer, Buffer>;
   consumer<K, V>(options: Partial<ClientConsumerOptions<K, V>> = {}): ClientConsumer<K, V> {
     const deserializers = {
       key: options.key ?? (buffer as unknown as ClientConsumerOptions<K, V>['key']),

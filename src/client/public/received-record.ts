@@ -1,7 +1,8 @@
 /** Records as a program gets them: keys and values are translated when they are looked at, and once. */
-import type { LeaderEpoch, Timestamp } from '../../base/units.ts';
-import type { RecordHeader } from '../../records/reader.ts';
-import type { ConsumedRecord } from '../consumer/fetched-batch.ts';
+import type { LeaderEpoch, Offset, Timestamp } from '../../base/units.ts';
+import { type RecordHeader, viewHeaders } from '../../records/reader.ts';
+import type { RecordCursor } from '../../records/record-cursor.ts';
+import type { FetchedBatch } from '../consumer/fetched-batch.ts';
 import { type Deserializer, deserialized } from './serializers.ts';
 
 /** How one consumer reads keys and values. */
@@ -15,58 +16,59 @@ export interface Deserializers<K, V> {
  * next record all the same, and the bytes are in `rawKey` and `rawValue`.
  */
 export class ReceivedRecord<K, V> {
-  readonly #record: ConsumedRecord;
+  readonly topic: string;
+  readonly partition: number;
+  /** Milliseconds since the epoch; -1 where the record has none. */
+  readonly timestamp: Timestamp;
+  readonly leaderEpoch: LeaderEpoch;
+  readonly headers: readonly RecordHeader[];
   readonly #deserializers: Deserializers<K, V>;
+  /** Where key and value are: most records are asked for one of the two, if at all. */
+  readonly #bytes: Buffer;
+  readonly #keyAt: number;
+  readonly #keyLength: number;
+  readonly #valueAt: number;
+  readonly #valueLength: number;
+  readonly #offset: Offset;
   #key: K | null | undefined;
   #value: V | null | undefined;
 
-  constructor(record: ConsumedRecord, deserializers: Deserializers<K, V>) {
-    this.#record = record;
+  /** The record on which the cursor stands. */
+  constructor(batch: FetchedBatch, cursor: RecordCursor, deserializers: Deserializers<K, V>) {
+    this.topic = batch.topic;
+    this.partition = batch.partition;
+    this.timestamp = cursor.timestamp;
+    this.leaderEpoch = batch.leaderEpoch;
+    this.headers = viewHeaders(cursor);
     this.#deserializers = deserializers;
-  }
-
-  get topic(): string {
-    return this.#record.topic;
-  }
-
-  get partition(): number {
-    return this.#record.partition;
+    this.#bytes = cursor.bytes;
+    this.#keyAt = cursor.keyAt;
+    this.#keyLength = cursor.keyLength;
+    this.#valueAt = cursor.valueAt;
+    this.#valueLength = cursor.valueLength;
+    this.#offset = cursor.offset;
   }
 
   get offset(): bigint {
-    return BigInt(this.#record.offset);
-  }
-
-  /** Milliseconds since the epoch; -1 where the record has none. */
-  get timestamp(): Timestamp {
-    return this.#record.timestamp;
-  }
-
-  get leaderEpoch(): LeaderEpoch {
-    return this.#record.leaderEpoch;
-  }
-
-  get headers(): readonly RecordHeader[] {
-    return this.#record.headers;
+    return BigInt(this.#offset);
   }
 
   /** The value of the last header of that name, as the last one counts; undefined where there is none. */
   header(name: string): Buffer | null | undefined {
-    return this.#record.headers.findLast(({ key }) => key === name)?.value;
+    return this.headers.findLast(({ key }) => key === name)?.value;
   }
 
   get rawKey(): Buffer | null {
-    return this.#record.key;
+    return view(this.#bytes, this.#keyAt, this.#keyLength);
   }
 
   get rawValue(): Buffer | null {
-    return this.#record.value;
+    return view(this.#bytes, this.#valueAt, this.#valueLength);
   }
 
   get key(): K | null {
     if (this.#key === undefined) {
-      const { topic, key } = this.#record;
-      this.#key = deserialized(this.#deserializers.key, key, { topic, part: 'key' });
+      this.#key = deserialized(this.#deserializers.key, this.rawKey, this.topic, 'key');
     }
     return this.#key;
   }
@@ -74,8 +76,7 @@ export class ReceivedRecord<K, V> {
   /** Null is a tombstone where the topic is compacted. */
   get value(): V | null {
     if (this.#value === undefined) {
-      const { topic, value } = this.#record;
-      this.#value = deserialized(this.#deserializers.value, value, { topic, part: 'value' });
+      this.#value = deserialized(this.#deserializers.value, this.rawValue, this.topic, 'value');
     }
     return this.#value;
   }
@@ -99,9 +100,13 @@ export class ReceivedRecord<K, V> {
     try {
       return this[part];
     } catch {
-      return this.#record[part];
+      return part === 'key' ? this.rawKey : this.rawValue;
     }
   }
+}
+
+function view(bytes: Buffer, at: number, length: number): Buffer | null {
+  return length < 0 ? null : bytes.subarray(at, at + length);
 }
 
 function forJson(content: unknown): unknown {

@@ -49,26 +49,37 @@ export const asIs: Serializer<Content> = { serialize: (content) => content };
 export function serialized<T>(
   serializer: Serializer<T>,
   content: T | null | undefined,
-  place: ContentPlace,
+  topic: string,
+  part: ContentPlace['part'],
 ): Uint8Array | string | null {
   if (content === null || content === undefined) return null;
-  let bytes: unknown;
-  try {
-    bytes = serializer.serialize(content, place);
-  } catch (cause) {
-    throw failed('SERIALIZATION_FAILED', place, cause);
+  let bytes: unknown = content;
+  if ((serializer as unknown) !== asIs) {
+    try {
+      bytes = serializer.serialize(content, { topic, part });
+    } catch (cause) {
+      throw failed('SERIALIZATION_FAILED', { topic, part }, cause);
+    }
   }
   if (typeof bytes === 'string' || bytes instanceof Uint8Array) return bytes;
-  throw failed('SERIALIZATION_FAILED', place, new TypeError(`it gave ${typeof bytes}, neither bytes nor text`));
+  const cause = new TypeError(`it is ${typeof bytes}, neither bytes nor text`);
+  throw failed('SERIALIZATION_FAILED', { topic, part }, cause);
 }
 
 /** Throws a SluiceError DESERIALIZATION_FAILED. */
-export function deserialized<T>(deserializer: Deserializer<T>, bytes: Buffer | null, place: ContentPlace): T | null {
+export function deserialized<T>(
+  deserializer: Deserializer<T>,
+  bytes: Buffer | null,
+  topic: string,
+  part: ContentPlace['part'],
+): T | null {
   if (bytes === null) return null;
+  // What is not looked at costs no object.
+  if ((deserializer as unknown) === buffer) return bytes as T;
   try {
-    return deserializer.deserialize(bytes, place);
+    return deserializer.deserialize(bytes, { topic, part });
   } catch (cause) {
-    throw failed('DESERIALIZATION_FAILED', place, cause);
+    throw failed('DESERIALIZATION_FAILED', { topic, part }, cause);
   }
 }
 

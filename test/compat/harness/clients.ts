@@ -1,6 +1,7 @@
 /**
  * All foreign clients by name, each with what it can do; finding one may fetch or build it.
  */
+import { join } from 'node:path';
 import zlib from 'node:zlib';
 import type { Acks, Client, CodecName, OperationName, ProgramClientOptions } from './client.ts';
 import { programClient } from './client.ts';
@@ -16,7 +17,7 @@ import {
   type Invocation,
 } from './toolchain.ts';
 
-export type ClientName = 'kcat' | 'confluent-kafka' | 'franz-go' | 'java' | 'kafkajs' | 'platformatic';
+export type ClientName = 'sluice' | 'kcat' | 'confluent-kafka' | 'franz-go' | 'java' | 'kafkajs' | 'platformatic';
 export type MakeClient = (bootstrap: string, settings?: Readonly<Record<string, string>>) => Client;
 
 const ALL_CODECS: readonly CodecName[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
@@ -56,6 +57,13 @@ const traits: Record<Exclude<ClientName, 'kcat'>, Traits> = {
   },
   java: {
     can: new Set([...ADMINISTRATION, ...NATIVE, ...TRANSACTIONS, 'produce', 'consume', 'tool']),
+    codecs: ALL_CODECS,
+    acks: ALL_ACKS,
+    idempotence: true,
+    headers: 'any',
+  },
+  sluice: {
+    can: new Set([...ADMINISTRATION, ...NATIVE, 'produce', 'consume']),
     codecs: ALL_CODECS,
     acks: ALL_ACKS,
     idempotence: true,
@@ -120,8 +128,19 @@ async function makeProgram(name: Exclude<ClientName, 'kcat'>): Promise<Available
   };
 }
 
+/** This package's own client, as it is built. */
+function ownProgram(): Invocation {
+  const isSource = import.meta.filename.endsWith('.ts');
+  return {
+    command: process.execPath,
+    parameters: [join(import.meta.dirname, `sluice-client.${isSource ? 'ts' : 'js'}`)],
+  };
+}
+
 async function findInvocation(name: Exclude<ClientName, 'kcat'>): Promise<Available<Invocation>> {
   switch (name) {
+    case 'sluice':
+      return { value: ownProgram() };
     case 'confluent-kafka':
       return findPythonClient();
     case 'franz-go':

@@ -127,6 +127,11 @@ export function readRecords(file: string): ConsumedRecord[] {
     });
 }
 
+/** What `writeRecords` wrote, as it has to be sent. */
+export function readWritten(file: string): TestRecord[] {
+  return readRecords(file).map(({ offset: _, timestamp, ...rest }) => ({ ...rest, timestamp: timestamp ?? undefined }));
+}
+
 /** The records of each partition in their order. */
 export function byPartition<R extends TestRecord>(records: readonly R[]): Map<number, R[]> {
   const partitions = new Map<number, R[]>();

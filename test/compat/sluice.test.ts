@@ -1,0 +1,3 @@
+import { clientSuite } from './harness/suite.ts';
+
+clientSuite('sluice');
