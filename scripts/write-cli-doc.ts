@@ -64,10 +64,37 @@ the end when it begins, \`:UNTIL\` begins at the start.
 | \`@-1h30m\` | so long ago: \`ms\`, \`s\`, \`m\`, \`h\`, \`d\`, \`w\`, or \`PT1H30M\` |
 `;
 
+const COMING_FROM = `## Coming from other tools
+
+| there | here |
+|---|---|
+| \`kcat -L\` | \`sluice topics list\`, \`sluice cluster describe\` |
+| \`kcat -C -t T -o -10 -e\`, \`-o s@MS\`, \`-J\`, \`-f FMT\`, \`-G GROUP T\` | \`sluice consume T -o -10 -e\`, \`-o @MS\`, \`--json\`, \`-f FMT\`, \`-g GROUP\` |
+| \`kcat -P -t T -K: -Z -z lz4 -H k=v -l FILE\` | \`sluice produce T -K : -Z -z lz4 -H k=v FILE\` |
+| \`kcat -Q -t T:P:MS\` | \`sluice topics offsets T --at @MS\` |
+| \`rpk topic consume T -o @-1h:end -f '%v\\n' -n 5\` | \`sluice consume T -o @-1h:end -f '%v\\n' -n 5\` |
+| \`rpk topic produce T -f '%k %v\\n'\` | \`sluice produce T -f '%k %v\\n'\` |
+| \`rpk topic create\`, \`add-partitions\`, \`alter-config\`, \`trim-prefix\` | \`sluice topics create\`, \`alter --partitions\`, \`alter --config\`, \`delete-records\` |
+| \`rpk group describe\`, \`seek\`, \`offset-delete\` | \`sluice groups describe\`, \`reset-offsets\`, \`delete-offsets\` |
+| \`rpk profile\` | \`sluice profile\` |
+| \`kafka-topics\` \`--create\`, \`--list\`, \`--describe\`, \`--alter\`, \`--delete\` | \`sluice topics\` \`create\`, \`list\`, \`describe\`, \`alter\`, \`delete\` |
+| \`kafka-topics --describe --under-replicated-partitions\` | \`sluice topics describe --under-replicated\` |
+| \`kafka-get-offsets --time -1\` | \`sluice topics offsets --at end\` |
+| \`kafka-delete-records --offset-json-file F\` | \`sluice topics delete-records --from-file F\` |
+| \`kafka-configs --describe\`, \`--alter --add-config\`, \`--delete-config\` | \`sluice config describe\`, \`alter --set\`, \`--reset\` |
+| \`kafka-consumer-groups\` \`--list\`, \`--describe\`, \`--reset-offsets\`, \`--delete\`, \`--delete-offsets\` | \`sluice groups\` \`list\`, \`describe\`, \`reset-offsets\`, \`delete\`, \`delete-offsets\` |
+| \`kafka-reassign-partitions --execute\`, \`--cancel\`, \`--list\` | \`sluice cluster reassign --execute\`, \`--cancel\`, \`cluster reassignments\`; plans: \`rebalance\`, \`drain\` |
+| \`kafka-leader-election\` | \`sluice cluster elect-leaders\` |
+| \`kafka-log-dirs\`, \`kafka-features\`, \`kafka-broker-api-versions\` | \`sluice cluster log-dirs\`, \`features\`, \`api-versions\` |
+| \`kafka-cluster cluster-id\`, \`unregister\` | \`sluice cluster describe\`, \`unregister\` |
+| \`kafka-dump-log\` | \`sluice log dump\` |
+| \`kafka-producer-perf-test\`, \`kafka-consumer-perf-test\`, \`kafka-e2e-latency\` | \`sluice perf produce\`, \`consume\`, \`latency\` |
+`;
+
 function page(): string {
   const program = createProgram('0');
   const commands = commandsOf(program).filter((command) => command.commands.length === 0);
-  return [HEAD, tokens(), '## Commands\n', ...commands.map(section)].join('\n');
+  return [HEAD, tokens(), COMING_FROM, '## Commands\n', ...commands.map(section)].join('\n');
 }
 
 function tokens(): string {

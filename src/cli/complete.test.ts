@@ -15,7 +15,7 @@ function words(...typed: readonly string[]): string[] {
 describe('a completion', () => {
   it('offers commands, and those below them', () => {
     assert.deepEqual(words('con'), ['consume', 'config']);
-    assert.deepEqual(words('topics', 'de').slice(0, 2), ['describe', 'delete']);
+    assert.deepEqual(words('topics', 'de').sort(), ['delete', 'delete-records', 'describe']);
     assert.ok(words('').includes('produce'));
     assert.deepEqual(words('no-such', ''), words(''), 'a wrong word tells nothing');
   });
@@ -33,6 +33,9 @@ describe('a completion', () => {
     assert.deepEqual(words('produce', 'orders', '--compression=z'), ['--compression=zstd']);
     assert.deepEqual(words('topics', 'create', 'orders', '--config', 'retention.m'), ['retention.ms=']);
     assert.deepEqual(words('topics', 'alter', 'orders', '--reset', 'retention.m'), ['retention.ms']);
+    assert.deepEqual(words('config', 'alter', 'topic', 'orders', '--append', 'cleanup'), ['cleanup.policy=']);
+    assert.deepEqual(words('config', 'describe', 'gr'), ['group']);
+    assert.ok(words('config', 'describe', 'broker', '1', '--option', 'num.').includes('num.partitions'));
     assert.ok(words('start', '--set', 'log.retention.').includes('log.retention.hours='));
     assert.ok(words('consume', 'orders', '-o', '').includes('start'));
   });
@@ -46,6 +49,8 @@ describe('a completion', () => {
     assert.equal(names('groups', 'reset-offsets', 'g', '--topic', ''), 'topics');
     assert.equal(names('groups', 'describe', 'one', ''), 'groups');
     assert.equal(names('cluster', 'drain', ''), 'brokers');
+    assert.equal(names('config', 'describe', 'topic', ''), 'topics');
+    assert.equal(names('config', 'alter', 'broker', ''), 'brokers');
     assert.equal(names('topics', 'list', '--profile', ''), 'profiles');
     assert.equal(names('profile', 'delete', ''), 'profiles');
     assert.deepEqual(completionOf(program, ['consume', '-b', 'a:1', '--profile', 'p', '']).connection, {

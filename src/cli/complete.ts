@@ -44,11 +44,11 @@ export function completionOf(program: Command, words: readonly string[]): Comple
   for (const word of words.slice(0, -1)) line.take(word);
   const { command, waiting, connection } = line;
   const none = { prefix: current, candidates: [], names: undefined, files: false, connection };
-  if (waiting !== undefined) return { ...none, ...valuesOf(waiting, command) };
+  if (waiting !== undefined) return { ...none, ...valuesOf(waiting, line) };
   const assigned = /^(--[^=]+)=(.*)$/s.exec(current);
   if (assigned !== null) {
     const option = line.option(assigned[1]!);
-    const values: Values = option === undefined ? {} : valuesOf(option, command);
+    const values: Values = option === undefined ? {} : valuesOf(option, line);
     const candidates = (values.candidates ?? []).map(({ word, description }) => {
       return { word: `${assigned[1]}=${word}`, description };
     });
@@ -60,9 +60,11 @@ export function completionOf(program: Command, words: readonly string[]): Comple
     return { ...none, candidates };
   }
   const { registeredArguments: places } = command;
-  const place = places[line.taken] ?? (places.at(-1)?.variadic ? places.at(-1) : undefined);
+  const place = places[line.args.length] ?? (places.at(-1)?.variadic ? places.at(-1) : undefined);
   if (place === undefined) return { ...none, candidates: line.options() };
-  return { ...none, ...byPlaceholder(place.name()) };
+  if (place.argChoices !== undefined) return { ...none, candidates: plain(place.argChoices) };
+  const ofType = command.parent?.name() === 'config' ? line.args[0] : undefined;
+  return { ...none, ...byPlaceholder(ofType ?? place.name()) };
 }
 
 /** A command line read up to the word that is being typed. */
@@ -71,7 +73,7 @@ class Line {
   /** The option whose value comes next. */
   waiting: Option | undefined;
   /** Arguments of the command so far. */
-  taken = 0;
+  readonly args: string[] = [];
   /** Behind `--`. */
   onlyArguments = false;
   connection: { -readonly [K in keyof ConnectionOptions]: string } = {};
@@ -89,7 +91,7 @@ class Line {
     else if (word.startsWith('-') && word !== '-' && !this.onlyArguments) this.#takeOption(word);
     else {
       const next = this.command.commands.find((each) => each.name() === word || each.aliases().includes(word));
-      if (next === undefined) this.taken++;
+      if (next === undefined) this.args.push(word);
       else this.command = next;
     }
   }
@@ -126,14 +128,15 @@ class Line {
 
 type Values = Partial<Pick<Completion, 'candidates' | 'names' | 'files'>>;
 
-function valuesOf(option: Option, command: Command): Values {
+const ASSIGNING = new Set(['--config', '--set', '--append', '--subtract']);
+const NAMING = new Set(['--reset', '--option']);
+
+function valuesOf(option: Option, line: Line): Values {
   if (option.argChoices !== undefined) return { candidates: plain(option.argChoices) };
   const placeholder = /[<[]([^>\]]*\]?[^>\]]*)[>\]]$/.exec(option.flags)?.[1] ?? '';
-  const isTopic = command.parent?.name() === 'topics';
-  const isBroker = option.long === '--set' && (command.name() === 'start' || command.name() === 'explain');
-  if (isTopic && option.long === '--config') return { candidates: assignments(topicOptions) };
-  if (isTopic && option.long === '--reset') return { candidates: describedBy(topicOptions) };
-  if (isBroker) return { candidates: assignments(brokerOptions) };
+  const configs = configsOf(line);
+  if (configs !== undefined && ASSIGNING.has(option.long ?? '')) return { candidates: assignments(configs) };
+  if (configs !== undefined && NAMING.has(option.long ?? '')) return { candidates: describedBy(configs) };
   return byPlaceholder(placeholder);
 }
 
@@ -145,6 +148,14 @@ function byPlaceholder(placeholder: string): Values {
 
 function plain(words: readonly string[]): Candidate[] {
   return words.map((word) => ({ word, description: '' }));
+}
+
+/** What the configs that a command is about may be. */
+function configsOf({ command, args }: Line): Described | undefined {
+  const noun = command.parent?.name();
+  if (noun === 'topics' || (noun === 'config' && args[0] === 'topic')) return topicOptions;
+  const isBroker = command.name() === 'start' || command.name() === 'explain' || args[0] === 'broker';
+  return isBroker ? brokerOptions : undefined;
 }
 
 type Described = Readonly<Record<string, { readonly doc: string; readonly internal?: boolean }>>;

@@ -30,6 +30,12 @@ export interface ResetOptions extends GroupsOptions {
   readonly shiftBy?: string;
   readonly fromFile?: string;
   readonly execute: boolean;
+  readonly export: boolean;
+}
+
+export interface DeleteOffsetsOptions extends GroupsOptions {
+  readonly topic: readonly string[];
+  readonly execute: boolean;
 }
 
 export function addGroupsCommand(program: Command): void {
@@ -60,6 +66,17 @@ export function addGroupsCommand(program: Command): void {
       await describeGroups(names, options);
     });
 
+  command('delete <groups...>', 'delete groups without members, with their offsets').action(
+    async (names: readonly string[], options: GroupsOptions) => {
+      const { deleteGroups } = await import('./show-groups.ts');
+      await deleteGroups(names, options);
+    },
+  );
+
+  addOffsetCommands(command);
+}
+
+function addOffsetCommands(command: (usage: string, description: string) => Command): void {
   command('reset-offsets <group>', 'say where a group without members shall read on; shows only, unless --execute')
     .option(
       '--topic <name[:partitions]>',
@@ -75,17 +92,27 @@ export function addGroupsCommand(program: Command): void {
     .option('--to-datetime <time>', 'to the first record at or after a time (ISO 8601, or milliseconds since 1970)')
     .option('--by-duration <duration>', 'to the first record not older than this (PT1H30M, 90m, 2d)')
     .option('--shift-by <count>', 'so many records further, or back where negative')
-    .option('--from-file <file>', 'to the offsets in a file of lines TOPIC,PARTITION,OFFSET')
+    .option('--from-file <file>', 'to the offsets in a file of lines TOPIC,PARTITION,OFFSET; - is standard input')
+    .option('--export', 'print TOPIC,PARTITION,OFFSET lines, which --from-file takes, and do nothing', false)
     .option('--execute', 'do it', false)
     .action(async (group: string, options: ResetOptions) => {
       const { resetOffsets } = await import('./reset-offsets.ts');
       await resetOffsets(group, options);
     });
 
-  command('delete <groups...>', 'delete groups without members, with their offsets').action(
-    async (names: readonly string[], options: GroupsOptions) => {
-      const { deleteGroups } = await import('./show-groups.ts');
-      await deleteGroups(names, options);
-    },
-  );
+  command(
+    'delete-offsets <group>',
+    'forget where a group is in topics that it no longer reads; shows only, unless --execute',
+  )
+    .option(
+      '--topic <name[:partitions]>',
+      'a topic, or some of its partitions as in orders:0,2; repeatable',
+      collect,
+      [],
+    )
+    .option('--execute', 'do it', false)
+    .action(async (group: string, options: DeleteOffsetsOptions) => {
+      const { deleteOffsets } = await import('./delete-offsets.ts');
+      await deleteOffsets(group, options);
+    });
 }

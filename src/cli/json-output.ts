@@ -63,6 +63,14 @@ const MOVES = {
 
 const CONFIG = { name: 'string', value: 'string?', source: 'string' } as const;
 
+/** Partitions that `topics describe` chooses. */
+const partitionLists = Object.fromEntries(
+  ['under-replicated', 'unavailable', 'under-min-isr', 'at-min-isr'].map((flag) => [
+    `topics describe --${flag}`,
+    value([{ topic: 'string', partition: 'number', leader: 'number', replicas: ['number'], inSync: ['number'] }]),
+  ]),
+);
+
 /** By the words of the command. */
 export const JSON_OUTPUT: Readonly<Record<string, JsonOutput>> = {
   produce: value({
@@ -102,6 +110,21 @@ export const JSON_OUTPUT: Readonly<Record<string, JsonOutput>> = {
       configs: [CONFIG],
     },
   ]),
+  ...partitionLists,
+  'topics offsets': value([{ topic: 'string', partition: 'number', offset: 'number?', timestamp: 'number?' }]),
+  'topics producers': value([
+    {
+      topic: 'string',
+      partition: 'number',
+      producerId: 'number',
+      producerEpoch: 'number',
+      lastSequence: 'number',
+      lastTimestamp: 'number',
+      coordinatorEpoch: 'number',
+      transactionStart: 'number?',
+    },
+  ]),
+  'topics delete-records': value([{ topic: 'string', partition: 'number', startOffset: 'number' }]),
   'topics alter': value([{ name: 'string', change: 'string', value: 'any' }]),
   'topics delete': value([{ name: 'string', deleted: 'boolean' }]),
   'groups list': value([{ group: 'string', type: 'string', state: 'string', protocolType: 'string' }]),
@@ -132,7 +155,27 @@ export const JSON_OUTPUT: Readonly<Record<string, JsonOutput>> = {
     { group: 'string', topic: 'string', partition: 'number', currentOffset: 'number?', newOffset: 'number' },
   ]),
   'groups delete': value([{ group: 'string', deleted: 'boolean' }]),
-  config: value([{ name: 'string', value: 'string?', source: 'string', origin: 'string?', effect: 'string' }]),
+  'groups delete-offsets': value([{ group: 'string', topic: 'string', partition: 'number', currentOffset: 'number' }]),
+  'config describe': value([
+    {
+      type: 'string',
+      name: 'string',
+      configs: [
+        {
+          ...CONFIG,
+          readOnly: 'boolean',
+          sensitive: 'boolean',
+          type: 'string',
+          'synonyms?': [{ name: 'string', value: 'string?', source: 'string' }],
+        },
+      ],
+    },
+  ]),
+  'config alter': value([{ type: 'string', name: 'string', config: 'string', change: 'string', value: 'string?' }]),
+  'config list': value([{ type: 'string', name: 'string' }]),
+  'config explain': value([
+    { name: 'string', value: 'string?', source: 'string', origin: 'string?', effect: 'string' },
+  ]),
   'cluster describe': value({
     clusterId: 'string',
     controllerId: 'number',
@@ -155,11 +198,28 @@ export const JSON_OUTPUT: Readonly<Record<string, JsonOutput>> = {
   'cluster rebalance': value(MOVES),
   'cluster rebalance --cancel': value([{ topic: 'string', partition: 'number', cancelled: 'boolean' }]),
   'cluster drain': value(MOVES),
+  'cluster reassign': value(MOVES),
+  'cluster reassignments': value([
+    { topic: 'string', partition: 'number', replicas: ['number'], adding: ['number'], removing: ['number'] },
+  ]),
+  'cluster log-dirs': value([
+    {
+      broker: 'number',
+      path: 'string',
+      totalBytes: 'number?',
+      usableBytes: 'number?',
+      cordoned: 'boolean',
+      replicas: [{ topic: 'string', partition: 'number', bytes: 'number', offsetLag: 'number', future: 'boolean' }],
+    },
+  ]),
+  'cluster api-versions': value([{ broker: 'number', key: 'number', api: 'string', from: 'number', to: 'number' }]),
+  'cluster features': value([{ feature: 'string', level: 'number', supportedFrom: 'number', supportedTo: 'number' }]),
   'cluster elect-leaders': value([{ topic: 'string', partition: 'number', elected: 'boolean' }]),
   'cluster unregister': value([{ broker: 'number', unregistered: 'boolean' }]),
   'perf produce': value({ ...THROUGHPUT, latencyMs: LATENCY }),
   'perf consume': value({ ...THROUGHPUT, mib: 'number', joinMs: 'number' }),
   'perf latency': value({ topic: 'string', records: 'number', latencyMs: LATENCY }),
+  start: lines({ ready: 'boolean', addresses: ['string'], dataDirectories: ['string'], readyMs: 'number' }),
   doctor: value({
     errors: 'number',
     warnings: 'number',

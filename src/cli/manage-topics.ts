@@ -1,9 +1,10 @@
 /** Changes topics: what was done as data, one row a topic; what was refused as errors, with a failure at the end. */
-import { createInterface } from 'node:readline/promises';
 import { SluiceError } from '../base/errors.ts';
 import { Admin } from '../client/admin/admin.ts';
 import type { Outcome } from '../client/admin/outcome.ts';
 import { keyAndValue, wholeNumber } from './arguments.ts';
+import { refuseUnknown } from './cluster-configs.ts';
+import { confirm } from './confirm.ts';
 import { openCluster } from './open-cluster.ts';
 import { fail, printRows, type Row } from './output.ts';
 import type { AlterOptions, CreateOptions, TopicsOptions } from './topics.ts';
@@ -17,9 +18,12 @@ export async function createTopics(names: readonly string[], options: CreateOpti
     configs: Object.fromEntries(options.config.map((text) => keyAndValue('--config', text))),
   };
   await withAdmin(options, async (admin) => {
-    const outcomes = await admin.createTopics(
+    const answers = await admin.createTopics(
       names.map((name) => ({ name, ...shape })),
       { validateOnly: dryRun },
+    );
+    const outcomes = answers.filter(
+      (outcome) => outcome.ok || !(options.ifNotExists && outcome.error.code === 'TOPIC_ALREADY_EXISTS'),
     );
     report(outcomes, options, ['name', 'id', 'partitions', 'replicationFactor'], (topic) => {
       const { name, id, partitions: count, replicationFactor: replicas } = topic;
@@ -42,7 +46,7 @@ export async function alterTopic(name: string, options: AlterOptions): Promise<v
       rows.push(changed(outcome!, { name, change: 'partitions', value: count }));
     }
     if (changesConfigs) {
-      await refuseUnknown(admin, name, options.reset);
+      await refuseUnknown(admin, { type: 'topic', name }, options.reset);
       const [outcome] = await admin.alterConfigs([{ type: 'topic', name, set, remove: options.reset }]);
       for (const [key, value] of Object.entries(set)) rows.push(changed(outcome!, { name, change: key, value }));
       for (const key of options.reset) rows.push(changed(outcome!, { name, change: key, value: null }));
@@ -51,32 +55,16 @@ export async function alterTopic(name: string, options: AlterOptions): Promise<v
   });
 }
 
-/** A broker takes the reset of a config that it does not know for done: a typing error would look like a success. */
-async function refuseUnknown(admin: Admin, topic: string, keys: readonly string[]): Promise<void> {
-  if (keys.length === 0) return;
-  const [described] = await admin.describeConfigs([{ type: 'topic', name: topic }]);
-  if (described?.ok !== true) return;
-  const known = new Set(described.entries.map(({ name }) => name));
-  const unknown = keys.filter((key) => !known.has(key));
-  if (unknown.length > 0) {
-    throw new SluiceError('UNKNOWN_CONFIG', `topics have no config ${unknown.join(', ')}`, {
-      remedy: 'sluice topics describe --all-configs lists all of them.',
-    });
-  }
-}
-
 export async function deleteTopics(
   names: readonly string[],
-  options: TopicsOptions & { readonly yes: boolean },
+  options: TopicsOptions & { readonly yes: boolean; readonly ifExists: boolean },
 ): Promise<void> {
-  if (!options.yes && process.stdin.isTTY) {
-    const terminal = createInterface({ input: process.stdin, output: process.stderr });
-    const answer = await terminal.question(`Delete ${names.join(', ')} with all records? [y/N] `);
-    terminal.close();
-    if (!/^y(es)?$/i.test(answer.trim())) throw new SluiceError('NOT_CONFIRMED', 'nothing was deleted');
-  }
+  await confirm(`Delete ${names.join(', ')} with all records?`, options);
   await withAdmin(options, async (admin) => {
-    report(await admin.deleteTopics(names), options, ['name', 'deleted'], ({ name }) => ({ name, deleted: true }));
+    const outcomes = (await admin.deleteTopics(names)).filter(
+      (outcome) => outcome.ok || !(options.ifExists && outcome.error.code === 'UNKNOWN_TOPIC_OR_PARTITION'),
+    );
+    report(outcomes, options, ['name', 'deleted'], ({ name }) => ({ name, deleted: true }));
   });
 }
 

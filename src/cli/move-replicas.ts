@@ -14,11 +14,12 @@ import {
   type RebalancePlan,
 } from '../client/admin/rebalance-plan.ts';
 import { byteCount, wholeNumber } from './arguments.ts';
-import type { MoveOptions, RebalanceOptions } from './cluster.ts';
+import type { ClusterOptions, MoveOptions, ReassignOptions, RebalanceOptions } from './cluster.ts';
 import { type ClusterState, clusterState } from './cluster-state.ts';
 import { openCluster } from './open-cluster.ts';
 import { fail, printJson, printRows, remark } from './output.ts';
 import { formatBytes, startProgress } from './progress.ts';
+import { planned, readReassignments } from './reassignment-file.ts';
 import { liftThrottle, setThrottle } from './replication-throttle.ts';
 
 const LOOK_MS = 1000;
@@ -48,6 +49,35 @@ export async function drain(broker: string, options: MoveOptions): Promise<void>
   );
 }
 
+/** A plan that somebody made. */
+export async function reassign(options: ReassignOptions): Promise<void> {
+  const wanted = options.cancel ? [] : await readReassignments(options.fromFile);
+  await moveReplicas(options, undefined, (state) => planned(wanted, state));
+}
+
+export async function showReassignments(options: ClusterOptions): Promise<void> {
+  await using cluster = await openCluster(options, 'sluice-cluster');
+  const ongoing = await new Admin(cluster).ongoingReassignments();
+  if (options.json) {
+    printJson(
+      ongoing.map(({ topic, partition, replicas, adding, removing }) => ({
+        topic,
+        partition,
+        replicas,
+        adding,
+        removing,
+      })),
+    );
+  } else if (ongoing.length === 0) remark('nothing is moving');
+  else {
+    const rows = ongoing.map(({ topic, partition, replicas, adding, removing }) => ({
+      ...{ topic, partition, replicas: replicas.join(',') },
+      ...{ adding: adding.join(',') || null, removing: removing.join(',') || null },
+    }));
+    printRows(rows, { json: false, columns: ['topic', 'partition', 'replicas', 'adding', 'removing'] });
+  }
+}
+
 function upBrokers({ brokers }: ClusterState): PlannedBroker[] {
   return brokers.filter(({ fenced }) => !fenced);
 }
@@ -64,7 +94,11 @@ async function moveReplicas(
   const ongoing = await admin.ongoingReassignments();
   if (ongoing.length > 0) {
     remark(`${ongoing.length} partitions are being moved already`);
-    if (options.watch) return await watch(admin, options, drained);
+    if (options.watch) {
+      // Whose plan that was nobody knows here.
+      if (options.json) printJson({ moves: [], bytes: 0 });
+      return await watch(admin, drained);
+    }
     throw new SluiceError('REASSIGNMENT_IN_PROGRESS', 'nothing is planned while replicas are moving', {
       remedy: 'Wait for them with --watch, or take them back with --cancel.',
     });
@@ -82,7 +116,7 @@ async function moveReplicas(
   }
   if (throttle !== undefined) await setThrottle(admin, { throttle, moves: plan.moves, brokers: state.brokers });
   await execute(admin, plan.moves);
-  if (options.watch) await watch(admin, options, drained);
+  if (options.watch) await watch(admin, drained);
   else if (plan.moves.length > 0) remark('Replicas are moving. Add --watch to see how far they are.');
   else if (drained !== undefined) await verifyDrained(admin, drained);
 }
@@ -155,7 +189,7 @@ async function execute(admin: Admin, moves: readonly PlannedMove[]): Promise<voi
 }
 
 /** Until nothing moves any more; then those lead that shall, and nothing is throttled. */
-async function watch(admin: Admin, options: MoveOptions, drained: BrokerId | undefined): Promise<void> {
+async function watch(admin: Admin, drained: BrokerId | undefined): Promise<void> {
   let most = 0;
   const progress = startProgress(1, systemClock);
   for (;;) {
@@ -170,7 +204,6 @@ async function watch(admin: Admin, options: MoveOptions, drained: BrokerId | und
   for (const outcome of await admin.electLeaders('preferred')) if (!outcome.ok) remark(outcome.error.message);
   if (drained === undefined) remark('everything is where it shall be');
   else await verifyDrained(admin, drained);
-  if (options.json) printJson({ done: (process.exitCode ?? 0) === 0 });
 }
 
 async function verifyDrained(admin: Admin, id: BrokerId): Promise<void> {

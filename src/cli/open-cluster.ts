@@ -1,5 +1,9 @@
+import { SluiceError } from '../base/errors.ts';
 import { Cluster } from '../client/cluster.ts';
 import { type ConnectionOptions, clusterOptionsOf } from './connection-options.ts';
+
+const REMEDY =
+  'Check the address (--brokers, SLUICE_BROKERS or a profile), and that a broker runs there; sluice doctor looks closer.';
 
 /**
  * A cluster whose first contact was made: whoever types a command wants to hear at once that nobody is there, where a
@@ -12,6 +16,8 @@ export async function openCluster(options: ConnectionOptions, clientId: string):
     return cluster;
   } catch (error) {
     await cluster.close();
-    throw error;
+    if (!(error instanceof SluiceError) || error.code !== 'CLUSTER_UNREACHABLE') throw error;
+    const { code, message, retriable, cause } = error;
+    throw new SluiceError(code, message, { retriable, cause, remedy: REMEDY });
   }
 }

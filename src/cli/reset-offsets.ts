@@ -10,7 +10,7 @@ import { byPlace } from '../client/admin/groups.ts';
 import type { Cluster } from '../client/cluster.ts';
 import type { ResetOptions } from './groups.ts';
 import { openCluster } from './open-cluster.ts';
-import { fail, printRows, remark } from './output.ts';
+import { fail, printLine, printRows, remark } from './output.ts';
 import { type ResetTarget, resetTarget, topicChoice } from './reset-targets.ts';
 
 interface Move extends TopicPartition {
@@ -19,7 +19,10 @@ interface Move extends TopicPartition {
 }
 
 export async function resetOffsets(group: string, options: ResetOptions): Promise<void> {
-  const target = resetTarget(options, systemClock.wallMs());
+  if (options.export && options.execute) {
+    throw new SluiceError('INVALID_ARGUMENT', 'give one of --export and --execute');
+  }
+  const target = await resetTarget(options, systemClock.wallMs());
   if (target.to !== 'listed' && options.topic.length === 0 && !options.allTopics) {
     throw new SluiceError('INVALID_ARGUMENT', 'no topic given: name some with --topic, or give --all-topics');
   }
@@ -31,6 +34,10 @@ export async function resetOffsets(group: string, options: ResetOptions): Promis
   );
   const places = await placesOf(cluster, [...current.values()], target, options);
   const moves = await plan(admin, places, { target, current });
+  if (options.export) {
+    for (const { topic, partition, next } of moves) printLine(`${topic},${partition},${next}`);
+    return;
+  }
   if (options.execute) await execute(admin, group, moves, options);
   else show(group, moves, options);
 }

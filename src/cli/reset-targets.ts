@@ -1,5 +1,5 @@
 /** Which partitions a reset means, and to where: the arguments of `sluice groups reset-offsets` as data. */
-import { disk } from '../base/disk.ts';
+import { readWhole } from '../base/byte-source.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { Offset, Timestamp, TopicPartition } from '../base/units.ts';
 import { wholeNumber } from './arguments.ts';
@@ -23,7 +23,7 @@ export interface TopicChoice {
 const HOW =
   '--to-earliest, --to-latest, --to-current, --to-offset, --to-datetime, --by-duration, --shift-by or --from-file';
 
-export function resetTarget(options: ResetOptions, nowMs: Timestamp): ResetTarget {
+export async function resetTarget(options: ResetOptions, nowMs: Timestamp): Promise<ResetTarget> {
   const given: ResetTarget[] = [];
   if (options.toEarliest) given.push({ to: 'earliest' });
   if (options.toLatest) given.push({ to: 'latest' });
@@ -39,7 +39,7 @@ export function resetTarget(options: ResetOptions, nowMs: Timestamp): ResetTarge
   if (options.shiftBy !== undefined) {
     given.push({ to: 'shift', count: wholeNumber('--shift-by', options.shiftBy, Number.MIN_SAFE_INTEGER) });
   }
-  if (options.fromFile !== undefined) given.push({ to: 'listed', offsets: readOffsets(options.fromFile) });
+  if (options.fromFile !== undefined) given.push({ to: 'listed', offsets: await readOffsets(options.fromFile) });
   if (given.length === 1) return given[0]!;
   throw new SluiceError('INVALID_ARGUMENT', `give one of ${HOW}`);
 }
@@ -51,10 +51,10 @@ export function topicChoice(text: string): TopicChoice {
 }
 
 /** Lines of TOPIC,PARTITION,OFFSET, as this command prints and Kafka's tool exports them; `#` begins a remark. */
-export function readOffsets(file: string): (TopicPartition & { readonly offset: Offset })[] {
+export async function readOffsets(file: string): Promise<(TopicPartition & { readonly offset: Offset })[]> {
   let text: string;
   try {
-    text = disk.readFile(file).toString('utf8');
+    text = (await readWhole(file)).toString('utf8');
   } catch (error) {
     throw new SluiceError('INVALID_ARGUMENT', `--from-file ${file}: the file cannot be read`, { cause: error });
   }

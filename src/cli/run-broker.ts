@@ -12,6 +12,10 @@ export interface ForegroundBroker {
   readonly addresses: string;
   /** The one line that says that the broker is up. */
   readonly readyLine: string;
+  /** How long after the start of the process that was. */
+  readonly readyMs: number;
+  /** Of all brokers that were started. */
+  readonly dataDirectories: readonly string[];
   /** Stops the broker and resolves once everything is on disk. */
   stop(): Promise<void>;
 }
@@ -49,9 +53,11 @@ export async function runBroker(
     remark(`${colours.red('fatal:')} ${error.stack ?? error.message}`);
     process.exit(70);
   });
-  const where = broker.dataDirectories.join(', ');
-  const readyLine = `Sluice is ready after ${processAgeMs()} ms: clients will be told to connect to ${addresses} (data in ${where})`;
-  return { broker, addresses, readyLine, stop };
+  const { dataDirectories } = broker;
+  const where = dataDirectories.join(', ');
+  const readyMs = processAgeMs();
+  const readyLine = `Sluice is ready after ${readyMs} ms: clients will be told to connect to ${addresses} (data in ${where})`;
+  return { broker, addresses, readyLine, readyMs, dataDirectories, stop };
 }
 
 /** The first signal stops in order, the second at once. */

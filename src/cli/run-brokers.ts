@@ -56,8 +56,10 @@ export async function runBrokers(count: number, options: StartOptions): Promise<
     throw error;
   });
   const addresses = [first.addresses, ...others].join(',');
-  const readyLine = `${count} brokers are ready after ${processAgeMs()} ms: clients connect to ${addresses} (data in ${dataDir} and ${dataDir}-N). The first is the controller: the cluster survives the loss of another, not of the first or of this machine.`;
-  return { ...first, addresses, readyLine };
+  const readyMs = processAgeMs();
+  const dataDirectories = [dataDir, ...children.map(({ brokerId }) => `${dataDir}-${brokerId}`)];
+  const readyLine = `${count} brokers are ready after ${readyMs} ms: clients connect to ${addresses} (data in ${dataDir} and ${dataDir}-N). The first is the controller: the cluster survives the loss of another, not of the first or of this machine.`;
+  return { ...first, addresses, readyLine, readyMs, dataDirectories };
 }
 
 /** Unless the user says otherwise, what is there to be tried out is replication. */

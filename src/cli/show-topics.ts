@@ -1,17 +1,21 @@
 /** Shows topics: names and sizes as a list, one topic in full. */
+import { SluiceError } from '../base/errors.ts';
 import { Admin } from '../client/admin/admin.ts';
 import type { ConfigEntry } from '../client/admin/configs.ts';
 import { allOrThrow } from '../client/admin/outcome.ts';
 import type { TopicDescription } from '../client/admin/topics.ts';
+import { pattern } from './arguments.ts';
 import { openCluster } from './open-cluster.ts';
-import { formatTable, printJson, printLine, printRows, type Row } from './output.ts';
-import type { TopicsOptions } from './topics.ts';
+import { formatTable, printJson, printLine, printRows, type Row, remark } from './output.ts';
+import type { DescribeOptions, ListOptions } from './topics.ts';
 
-export async function listTopics(options: TopicsOptions & { readonly internal: boolean }): Promise<void> {
+export async function listTopics(options: ListOptions): Promise<void> {
+  const match = options.match === undefined ? undefined : pattern('--match', options.match);
   await using cluster = await openCluster(options, 'sluice-topics');
   const topics = await new Admin(cluster).listTopics();
   const rows = topics
     .filter(({ internal }) => options.internal || !internal)
+    .filter(({ name }) => match === undefined || match.test(name))
     .map(({ name, id, partitions }) => ({
       name,
       id,
@@ -22,12 +26,60 @@ export async function listTopics(options: TopicsOptions & { readonly internal: b
   printRows(rows, { json: options.json, columns: ['name', 'partitions', 'replicas', 'id'] });
 }
 
-export async function describeTopics(
-  names: readonly string[],
-  options: TopicsOptions & { readonly allConfigs: boolean },
-): Promise<void> {
+export async function describeTopics(names: readonly string[], options: DescribeOptions): Promise<void> {
+  const { underReplicated, unavailable, underMinIsr, atMinIsr } = options;
+  const isFiltered = underReplicated || unavailable || underMinIsr || atMinIsr;
+  if (names.length === 0 && !isFiltered) {
+    throw new SluiceError(
+      'INVALID_ARGUMENT',
+      'no topic given: name some, or choose partitions as --under-replicated does',
+    );
+  }
   await using cluster = await openCluster(options, 'sluice-topics');
   const admin = new Admin(cluster);
+  if (isFiltered) await showPartitions(admin, names, options);
+  else await showWhole(admin, names, options);
+}
+
+/** Partitions that somebody should look after. */
+async function showPartitions(admin: Admin, names: readonly string[], options: DescribeOptions): Promise<void> {
+  const all = names.length > 0 ? names : (await admin.listTopics()).map(({ name }) => name);
+  const topics = allOrThrow(await admin.describeTopics(all));
+  const needsMinInSync = options.underMinIsr || options.atMinIsr;
+  const minInSync = needsMinInSync ? await minInSyncReplicas(admin, all) : new Map<string, number>();
+  const chosen = topics.flatMap(({ name: topic, partitions }) => {
+    const least = minInSync.get(topic) ?? 1;
+    return partitions
+      .filter(
+        ({ leader, replicas, inSync }) =>
+          (options.unavailable && leader < 0) ||
+          (options.underReplicated && inSync.length < replicas.length) ||
+          (options.underMinIsr && inSync.length < least) ||
+          (options.atMinIsr && inSync.length === least),
+      )
+      .map(({ partition, leader, replicas, inSync }) => ({ topic, partition, leader, replicas, inSync }));
+  });
+  if (options.json) printJson(chosen);
+  else if (chosen.length === 0) remark('there are no such partitions');
+  else {
+    const rows = chosen.map((each) => ({ ...each, replicas: each.replicas.join(','), inSync: each.inSync.join(',') }));
+    printRows(rows, { json: false, columns: ['topic', 'partition', 'leader', 'replicas', 'inSync'] });
+  }
+}
+
+/** min.insync.replicas of each topic. */
+export async function minInSyncReplicas(admin: Admin, topics: readonly string[]): Promise<Map<string, number>> {
+  const option = 'min.insync.replicas';
+  const described = await admin.describeConfigs(topics.map((name) => ({ type: 'topic', name, options: [option] })));
+  return new Map(
+    described.flatMap((each) => {
+      const value = each.ok ? each.entries.find(({ name }) => name === option)?.value : undefined;
+      return value === undefined || value === null ? [] : [[each.name, Number(value)] as const];
+    }),
+  );
+}
+
+async function showWhole(admin: Admin, names: readonly string[], options: DescribeOptions): Promise<void> {
   const topics = allOrThrow(await admin.describeTopics(names));
   const configs = allOrThrow(await admin.describeConfigs(names.map((name) => ({ type: 'topic' as const, name }))));
   const described = await Promise.all(
@@ -48,22 +100,27 @@ interface DescribedPartition {
   readonly leaderEpoch: number;
   readonly replicas: readonly number[];
   readonly inSync: readonly number[];
-  readonly startOffset: number;
-  readonly endOffset: number;
+  /** Null where nobody leads. */
+  readonly startOffset: number | null;
+  readonly endOffset: number | null;
 }
 
 async function partitionRows(admin: Admin, topic: TopicDescription): Promise<DescribedPartition[]> {
-  const ask = (at: 'earliest' | 'latest') =>
-    admin.listOffsets(topic.partitions.map(({ partition }) => ({ topic: topic.name, partition, at })));
+  // Who leads nothing is asked nothing: the others are shown nevertheless.
+  const led = topic.partitions.filter(({ leader }) => leader >= 0);
+  const ask = async (at: 'earliest' | 'latest') => {
+    const answers = await admin.listOffsets(led.map(({ partition }) => ({ topic: topic.name, partition, at })));
+    return new Map(answers.map(({ partition, offset }) => [partition, offset]));
+  };
   const [starts, ends] = await Promise.all([ask('earliest'), ask('latest')]);
-  return topic.partitions.map(({ partition, leader, leaderEpoch, replicas, inSync }, index) => ({
+  return topic.partitions.map(({ partition, leader, leaderEpoch, replicas, inSync }) => ({
     partition,
     leader,
     leaderEpoch,
     replicas,
     inSync,
-    startOffset: starts[index]!.offset,
-    endOffset: ends[index]!.offset,
+    startOffset: starts.get(partition) ?? null,
+    endOffset: ends.get(partition) ?? null,
   }));
 }
 

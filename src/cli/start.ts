@@ -3,12 +3,13 @@ import { type Command, Option } from 'commander';
 import type { LogLevel } from '../base/logger.ts';
 import { collect, wholeNumber } from './arguments.ts';
 import type { ConfigurationOptions } from './configuration.ts';
-import { printLine } from './output.ts';
+import { printJsonLine, printLine } from './output.ts';
 import type { ForegroundBroker } from './run-broker.ts';
 
 export interface StartOptions extends ConfigurationOptions {
   readonly logLevel: LogLevel;
   readonly brokers?: string;
+  readonly json: boolean;
 }
 
 /** The options that decide a broker's configuration, shared by the commands that start or explain one. */
@@ -33,10 +34,13 @@ export function addStartCommand(program: Command): void {
       '--brokers <count>',
       'start several brokers of one cluster on this machine, on ports that follow each other',
     )
+    .addOption(new Option('--json', 'print the line that says that it is ready as JSON').default(false))
     .action(async (options: StartOptions) => {
       const count = options.brokers === undefined ? 1 : wholeNumber('--brokers', options.brokers, 1);
       const broker = count === 1 ? await startOne(options) : await startSeveral(count, options);
-      printLine(broker.readyLine);
+      const { addresses, readyMs, dataDirectories } = broker;
+      if (options.json) printJsonLine({ ready: true, addresses: addresses.split(','), dataDirectories, readyMs });
+      else printLine(broker.readyLine);
       process.send?.({ ready: broker.addresses });
     });
 }

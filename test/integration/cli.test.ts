@@ -106,7 +106,7 @@ describe('the command line', () => {
       assert.equal(produced.code, 0, produced.stderr);
       assert.equal(produced.stdout, '');
     }
-    const all = await sluice(['consume', 'lines', '--from-beginning', '--exit']);
+    const all = await sluice(['consume', 'lines', '--from-beginning', '--exit', '--speed', '6']);
     assert.equal(all.stdout, input.repeat(5));
     const piece = await sluice(['consume', 'lines', '--offset', '4999', '--partition', '0', '--max', '2']);
     assert.equal(piece.stdout, `${input.split('\n')[4999]!}\n${input.split('\n')[0]!}\n`);
@@ -157,7 +157,7 @@ describe('the command line', () => {
 
   it('explains the configuration and names what is wrong with it', async () => {
     writeFileSync(join(home, 'server.properties'), 'log.retention.hours=24\n');
-    const rows = (await command.json('config', [
+    const rows = (await command.json('config explain', [
       'config',
       '--changed',
       '--config',
@@ -199,12 +199,5 @@ describe('the command line', () => {
     broker = (await start(Number(address.split(':')[1]), join(home, 'data'))).child;
     const { stdout } = await sluice(['consume', 'keyed', '--from-beginning', '--max', '1']);
     assert.equal(stdout, '1\n');
-  });
-
-  it('shows the main job on a file and stops when asked to', async () => {
-    const port = await freePort();
-    const demo = await sluice(['demo', MAIN, '--port', String(port), '--data-dir', join(home, 'demo'), '--exit']);
-    assert.equal(demo.code, 0, demo.stderr);
-    assert.match(demo.stdout, /every line came back byte for byte and in order, once/);
   });
 });

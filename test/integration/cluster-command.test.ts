@@ -127,6 +127,34 @@ it('refuses to drain what is needed, and who is not there', async () => {
   assert.match((await sluice('drain', '9')).stderr, /there is no broker 9/);
 });
 
+it('moves replicas as a file says, and shows what is on its way', async () => {
+  const before = await replicasOf(TOPIC);
+  const swapped = [...before].reverse();
+  const file = JSON.stringify({ version: 1, partitions: [{ topic: TOPIC, partition: 0, replicas: swapped }] });
+  const reassign = ['cluster', 'reassign', '--from-file', '-'];
+  const { moves } = await command.json<{ moves: { target: number[] }[] }>('cluster reassign', reassign, {
+    input: file,
+  });
+  assert.deepEqual(
+    moves.map(({ target }) => target),
+    [swapped],
+  );
+  assert.deepEqual(await replicasOf(TOPIC), before, 'a plan moves nothing');
+  await command.output([...reassign, '--execute', '--watch'], { input: file });
+  assert.deepEqual(await replicasOf(TOPIC), swapped);
+  assert.deepEqual(await command.json('cluster reassignments', ['cluster', 'reassignments']), []);
+  for (const [input, code, why] of [
+    ['{"partitions":[{"topic":"orders","partition":0,"replicas":[1,1]}]}', 2, /entry 1 is not whole/],
+    ['{}', 2, /there are no partitions/],
+    ['{"partitions":[{"topic":"none","partition":0,"replicas":[1]}]}', 1, /there is no partition none-0/],
+    ['{"partitions":[{"topic":"orders","partition":0,"replicas":[9]}]}', 1, /broker 9, which shall hold orders-0/],
+  ] as const) {
+    const result = await command.run(reassign, { input });
+    assert.equal(result.code, code, input);
+    assert.match(result.stderr, why);
+  }
+});
+
 it('elects preferred leaders, and says so where nothing is to be done', async () => {
   const { code, stderr } = await sluice('elect-leaders', '--topic', `${TOPIC}:0,1`);
   assert.equal(code, 0, stderr);
@@ -147,9 +175,16 @@ it('takes back what is moving', async () => {
   const moving = await sluice('rebalance');
   assert.equal(moving.code, 1);
   assert.match(moving.stderr, /1 partitions are being moved already/);
-  const { code, stdout, stderr } = await sluice('rebalance', '--cancel', '--json');
-  assert.equal(code, 0, stderr);
-  assert.deepEqual(JSON.parse(stdout), [{ topic: 'moving', partition: 0, cancelled: true }]);
+  const ongoing = await command.json<{ topic: string; adding: number[] }[]>('cluster reassignments', [
+    ...['cluster', 'reassignments'],
+  ]);
+  assert.deepEqual(
+    ongoing.map(({ topic, adding }) => [topic, adding]),
+    [['moving', [3]]],
+  );
+  assert.deepEqual(await command.json('cluster rebalance --cancel', ['cluster', 'rebalance', '--cancel']), [
+    { topic: 'moving', partition: 0, cancelled: true },
+  ]);
   assert.deepEqual((await replicasOf('moving')).sort(), [1, 2]);
   assert.match((await sluice('rebalance', '--cancel')).stderr, /nothing is moving/);
 });

@@ -9,6 +9,7 @@ import { clusterOptionsOf } from '../connection-options.ts';
 import type { DoctorOptions } from '../doctor.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { printJson, printLine, remark } from '../output.ts';
+import { minInSyncReplicas } from '../show-topics.ts';
 import { checkStamps } from './clock-checks.ts';
 import * as clusterChecks from './cluster-checks.ts';
 import { checkAdvertised, checkBootstrap } from './connection-checks.ts';
@@ -61,7 +62,8 @@ async function checkCluster(cluster: Cluster, findings: Findings, options: Docto
   const steps: readonly Step[] = [
     [
       'partitions',
-      async () => clusterChecks.checkPartitions(state, { minInSync: await minInSync(admin, state) }, findings),
+      async () =>
+        clusterChecks.checkPartitions(state, { minInSync: await minInSyncReplicas(admin, topicsOf(state)) }, findings),
     ],
     ...perBroker,
     ['throttle', () => clusterChecks.checkMoves(admin, state, findings)],
@@ -80,16 +82,8 @@ async function checkCluster(cluster: Cluster, findings: Findings, options: Docto
   }
 }
 
-async function minInSync(admin: Admin, { partitions }: ClusterState): Promise<Map<string, number>> {
-  const option = 'min.insync.replicas';
-  const names = [...new Set(partitions.map(({ topic }) => topic))];
-  const described = await admin.describeConfigs(names.map((name) => ({ type: 'topic', name, options: [option] })));
-  return new Map(
-    described.flatMap((each) => {
-      const value = each.ok ? each.entries.find(({ name }) => name === option)?.value : undefined;
-      return value === undefined || value === null ? [] : [[each.name, Number(value)] as const];
-    }),
-  );
+function topicsOf({ partitions }: ClusterState): string[] {
+  return [...new Set(partitions.map(({ topic }) => topic))];
 }
 
 const SIGNS: Readonly<Record<Severity, string>> = {

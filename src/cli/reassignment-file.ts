@@ -1,0 +1,55 @@
+/** A plan of moves that comes from a file: as kafka-reassign-partitions has it, or as `cluster rebalance --json` prints it. */
+import { readWhole } from '../base/byte-source.ts';
+import { messageOf, SluiceError } from '../base/errors.ts';
+import { type BrokerId, partitionName, type TopicPartition } from '../base/units.ts';
+import type { RebalancePlan } from '../client/admin/rebalance-plan.ts';
+import type { ClusterState } from './cluster-state.ts';
+
+export interface WantedReplicas extends TopicPartition {
+  readonly target: readonly BrokerId[];
+}
+
+/** Throws SluiceError INVALID_ARGUMENT. */
+export async function readReassignments(file: string): Promise<WantedReplicas[]> {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse((await readWhole(file)).toString('utf8'));
+  } catch (error) {
+    throw new SluiceError('INVALID_ARGUMENT', `--from-file ${file}: ${messageOf(error)}`, { cause: error });
+  }
+  const { partitions, moves } = (parsed ?? {}) as { readonly partitions?: unknown; readonly moves?: unknown };
+  const list = moves ?? partitions;
+  if (!Array.isArray(list) || list.length === 0) throw badFile(file, 'there are no partitions');
+  return list.map((each: unknown, index) => {
+    const { topic, partition, replicas, target = replicas } = (each ?? {}) as Readonly<Record<string, unknown>>;
+    const isPlace = typeof topic === 'string' && Number.isSafeInteger(partition) && Number(partition) >= 0;
+    const isList =
+      Array.isArray(target) && target.length > 0 && target.every((id) => Number.isSafeInteger(id) && id >= 0);
+    if (!isPlace || !isList || new Set(target).size !== target.length)
+      throw badFile(file, `entry ${index + 1} is not whole`);
+    return { topic, partition: Number(partition), target: target as BrokerId[] };
+  });
+}
+
+function badFile(file: string, why: string): SluiceError {
+  return new SluiceError('INVALID_ARGUMENT', `--from-file ${file}: ${why}`, {
+    remedy: 'Give {"partitions": [{"topic": "orders", "partition": 0, "replicas": [1, 2, 3]}]}',
+  });
+}
+
+/** The moves that lead from how things are to how they shall be. Throws where a partition or a broker is not there. */
+export function planned(wanted: readonly WantedReplicas[], { partitions, brokers }: ClusterState): RebalancePlan {
+  const places = new Map(partitions.map((each) => [partitionName(each.topic, each.partition), each]));
+  const known = new Set(brokers.filter(({ fenced }) => !fenced).map(({ id }) => id));
+  const moves = wanted.flatMap(({ topic, partition, target }) => {
+    const name = partitionName(topic, partition);
+    const place = places.get(name);
+    if (place === undefined) throw new SluiceError('UNKNOWN_TOPIC_OR_PARTITION', `there is no partition ${name}`);
+    const missing = target.find((id) => !known.has(id));
+    if (missing !== undefined) {
+      throw new SluiceError('BROKER_NOT_AVAILABLE', `broker ${missing}, which shall hold ${name}, is not up`);
+    }
+    return target.join() === place.replicas.join() ? [] : [{ ...place, target }];
+  });
+  return { moves, stuck: [] };
+}
