@@ -110,7 +110,8 @@ async function obstacleOf(admin: Admin): Promise<string | undefined> {
     await admin.ongoingReassignments();
     return undefined;
   } catch (error) {
-    return messageOf(error);
+    // What was asked for is beside the point here.
+    return messageOf(error).replace(/^the reassignments: /, '');
   }
 }
 
