@@ -16,8 +16,9 @@ import { brokerIdPath, readRegistration, registrationData } from './store/znodes
 
 interface Wanted {
   readonly registration: BrokerRegistration;
-  /** Until when another may hold the id. */
-  readonly deadlineMs: number;
+  /** How long another may hold the id. */
+  readonly patienceMs: number;
+  deadlineMs: number;
   readonly resolve: (registered: { readonly brokerEpoch: number }) => void;
   readonly reject: (error: Error) => void;
   /** The session in which it is made. */
@@ -67,8 +68,14 @@ export class OwnRegistration {
     this.drop(new SluiceError('BROKER_ID_IN_USE', 'this broker was registered once more meanwhile'));
     const deadlineMs = this.#dependencies.clock.monotonicMs() + patienceMs;
     return new Promise((resolve, reject) => {
-      this.#wanted = { registration, deadlineMs, resolve, reject, session: undefined };
+      this.#wanted = { registration, patienceMs, deadlineMs, resolve, reject, session: undefined };
     });
+  }
+
+  /** ZooKeeper was away and is there again: servers that elected a leader give every session its whole time anew. */
+  onReconnected(): void {
+    if (this.#wanted === undefined) return;
+    this.#wanted.deadlineMs = this.#dependencies.clock.monotonicMs() + this.#wanted.patienceMs;
   }
 
   /** Nobody waits any more. */
@@ -127,7 +134,6 @@ export class OwnRegistration {
     const wanted = this.#wanted;
     if (wanted === undefined || wanted.session === session) return true;
     const { clock, logger } = this.#dependencies;
-    const { deadlineMs } = wanted;
     // A process that goes on has lost nothing of what its epoch before had.
     const previousBrokerEpoch = this.#brokerEpoch < 0 ? wanted.registration.previousBrokerEpoch : this.#brokerEpoch;
     const registration = {
@@ -137,7 +143,7 @@ export class OwnRegistration {
     const outcome = await tryToRegister(session, registration, { ...attempt, nowMs: clock.wallMs() });
     if (typeof outcome !== 'number') {
       await this.#lookAtHolder(wanted, outcome);
-      if (clock.monotonicMs() >= deadlineMs) {
+      if (clock.monotonicMs() >= wanted.deadlineMs) {
         this.#refuse(wanted, `another broker is registered with id ${registration.brokerId}`);
       }
       return false;

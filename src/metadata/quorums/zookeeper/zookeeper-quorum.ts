@@ -296,6 +296,7 @@ export class ZooKeeperQuorum implements MetadataQuorum, BrokerWatch {
 
   #onSessionState(session: ZooKeeper, state: SessionState): void {
     this.#expiryTimer?.cancel();
+    if (state === 'connected') this.#registration.onReconnected();
     if (state === 'connecting') {
       // Servers that we do not hear may have ended the session already.
       const { clock } = this.#dependencies;
