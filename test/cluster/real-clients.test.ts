@@ -1,6 +1,6 @@
 /**
- * Producers and groups of every client while leaders die one after the other: each writes, each group reads all that
- * anybody wrote.
+ * Producers and groups of every client, in both protocols of groups, while leaders and with them coordinators die one after
+ * the other: each writes on, each group goes on to read all that anybody wrote, before the next one dies.
  */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -14,7 +14,7 @@ import { distribution, killLeader } from './faults/failover.ts';
 import { pause } from './faults/fault.ts';
 import { startCluster } from './harness/cluster.ts';
 import { systemUnderTest } from './harness/system.ts';
-import { findWorkloadClient, WORKLOAD_CLIENTS } from './workload/programs.ts';
+import { findWorkloadClient, WORKLOAD_CLIENTS, type WorkloadClient } from './workload/programs.ts';
 import { Workload } from './workload/workload.ts';
 
 const TOPIC = 'clients';
@@ -22,6 +22,9 @@ const PARTITIONS = 6;
 /** Values a second of each producer. */
 const RATE = 60;
 const LIFE_MS = 2000;
+/** Clients whose groups the broker can assign (KIP-848). */
+const CONSUMER_PROTOCOL: readonly WorkloadClient[] = ['confluent-kafka', 'franz-go', 'java'];
+const READS_TIMEOUT_MS = 60_000;
 
 test('every client writes and reads on while leaders and coordinators die', async (context) => {
   const clients = new Map<string, Invocation>();
@@ -41,11 +44,16 @@ test('every client writes and reads on while leaders and coordinators die', asyn
     workload.run(name, 'produce', { rate: RATE });
     workload.run(name, 'member', { group: `readers-${name}` });
   }
+  // Two of one group.
   workload.run('confluent-kafka', 'member', { group: 'readers-confluent-kafka' });
+  for (const name of CONSUMER_PROTOCOL) {
+    workload.run(name, 'member', { group: `assigned-${name}`, protocol: 'consumer' });
+  }
   workload.watchLeaders();
   await workload.writesAgain(60_000);
 
   const gaps: number[] = [];
+  const reads: number[] = [];
   for (const broker of [...cluster.brokers, ...cluster.brokers]) {
     await pause(LIFE_MS);
     const view = await cluster.view(TOPIC);
@@ -53,8 +61,10 @@ test('every client writes and reads on while leaders and coordinators die', asyn
     // A cluster on a local quorum cannot do without its first.
     if (led === undefined || (cluster.system.name === 'sluice-local' && broker.id === 1)) continue;
     gaps.push((await killLeader({ cluster, workload }, led.partition)).gapMs);
+    reads.push(await workload.readsAgain(READS_TIMEOUT_MS));
   }
   context.diagnostic(`gap in acknowledged writes after kill -9 of a leader: ${distribution(gaps)}`);
+  context.diagnostic(`until all groups had read what was acknowledged when it was back: ${distribution(reads)}`);
   assert.ok(gaps.length >= 3, `only ${gaps.length} leaders were killed`);
 
   const { check, complaints, progress } = await workload.finish();

@@ -64,9 +64,14 @@ export class Progress {
     return partitions.every((partition) => (this.#latestSent.get(partition) ?? 0) > at);
   }
 
-  /** Whether these processes, together, have read as far as was acknowledged. */
-  hasReadAll(processes: readonly string[]): boolean {
-    for (const [partition, offset] of this.#highestAcknowledged) {
+  /** The highest offset of each partition that was acknowledged until now. */
+  acknowledgedUntilNow(): ReadonlyMap<Partition, number> {
+    return new Map(this.#highestAcknowledged);
+  }
+
+  /** Whether these processes, together, have read as far as these offsets; by default all that was acknowledged. */
+  hasReadAll(processes: readonly string[], until: ReadonlyMap<Partition, number> = this.#highestAcknowledged): boolean {
+    for (const [partition, offset] of until) {
       if (!processes.some((process) => (this.#highestRead.get(process)?.get(partition) ?? -1) >= offset)) return false;
     }
     return true;

@@ -123,6 +123,35 @@ export class Workload {
     });
   }
 
+  /**
+   * Resolves once every group and every reader has read what is acknowledged now, with how long the last of them took in ms;
+   * rejects after `timeoutMs`.
+   */
+  async readsAgain(timeoutMs: number): Promise<number> {
+    const until = this.progress.acknowledgedUntilNow();
+    const startedAt = performance.now();
+    await Promise.all(
+      [...this.#readers()].map(([who, processes]) =>
+        this.options.cluster.until(`${who} reads on`, timeoutMs, async () => {
+          this.expectAlive();
+          return this.progress.hasReadAll(processes, until);
+        }),
+      ),
+    );
+    return performance.now() - startedAt;
+  }
+
+  /** Who reads everything, alone or together. */
+  #readers(): Map<string, string[]> {
+    const readers = new Map<string, string[]>();
+    for (const { settings } of this.of('read', 'member')) {
+      const { group, process } = settings;
+      const who = group === undefined ? process : `group ${group}`;
+      readers.set(who, [...(readers.get(who) ?? []), process]);
+    }
+    return readers;
+  }
+
   expectAlive(): void {
     const failures = this.#processes.flatMap(({ failure }) => failure ?? []);
     if (failures.length > 0) throw new Error(failures.join('\n'));

@@ -29,6 +29,7 @@ type settings struct {
 	First      int64   `json:"first"`
 	Rate       float64 `json:"rate"`
 	Group      string  `json:"group"`
+	Protocol   string  `json:"protocol"`
 }
 
 type line map[string]any
@@ -140,7 +141,7 @@ func member(ended context.Context) {
 			tell("assign", line{"partitions": partitions, "group": given.Group, "generation": generation})
 		}
 	}
-	client, err := kgo.NewClient(append(common(),
+	options := append(common(),
 		kgo.ConsumerGroup(given.Group),
 		kgo.ConsumeTopics(given.Topic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
@@ -150,10 +151,14 @@ func member(ended context.Context) {
 		kgo.OnPartitionsAssigned(assigned),
 		// What was polled is told and committed before any of it is given to another member.
 		kgo.BlockRebalanceOnPoll(),
-		kgo.Balancers(kgo.CooperativeStickyBalancer()),
-		kgo.SessionTimeout(6*time.Second),
-		kgo.HeartbeatInterval(500*time.Millisecond),
-	)...)
+	)
+	if given.Protocol == "consumer" {
+		options = append(options, kgo.ServerSideBalancer(), kgo.Balancers(kgo.StickyBalancer()))
+	} else {
+		options = append(options, kgo.Balancers(kgo.CooperativeStickyBalancer()),
+			kgo.SessionTimeout(6*time.Second), kgo.HeartbeatInterval(500*time.Millisecond))
+	}
+	client, err := kgo.NewClient(options...)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)

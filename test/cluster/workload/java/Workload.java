@@ -128,9 +128,13 @@ public final class Workload {
     properties.put("enable.auto.commit", "false");
     properties.put("isolation.level", "read_committed");
     properties.put("fetch.max.wait.ms", "100");
-    properties.put("session.timeout.ms", "6000");
-    properties.put("heartbeat.interval.ms", "500");
-    properties.put("partition.assignment.strategy", "org.apache.kafka.clients.consumer.CooperativeStickyAssignor");
+    if (given.path("protocol").asText("classic").equals("consumer")) {
+      properties.put("group.protocol", "consumer");
+    } else {
+      properties.put("session.timeout.ms", "6000");
+      properties.put("heartbeat.interval.ms", "500");
+      properties.put("partition.assignment.strategy", "org.apache.kafka.clients.consumer.CooperativeStickyAssignor");
+    }
     KafkaConsumer<String, String> consumer = new KafkaConsumer<>(properties);
     consumer.subscribe(List.of(text("topic")), new ConsumerRebalanceListener() {
       @Override
