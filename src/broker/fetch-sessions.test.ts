@@ -66,6 +66,18 @@ describe('fetch sessions', () => {
     assert.deepEqual(again.conclude([news({ highWatermark: 5 })]).include, [false]);
   });
 
+  it('tell the high watermark again to a follower that begins anew in another leader epoch', () => {
+    const cache = sessions();
+    const sessionId = open(cache, [target('a', 0, 5)]);
+    const first = cache.begin(request({ sessionId, sessionEpoch: 1 }));
+    assert.deepEqual(first.conclude([news({ highWatermark: 5 })]).include, [true]);
+    const sameEpoch = cache.begin(request({ sessionId, sessionEpoch: 2, targets: [target('a', 0, 5)] }));
+    assert.deepEqual(sameEpoch.conclude([news({ highWatermark: 5 })]).include, [false]);
+    const laterEpoch = { ...target('a', 0, 5), currentLeaderEpoch: 8 };
+    const anew = cache.begin(request({ sessionId, sessionEpoch: 3, targets: [laterEpoch] }));
+    assert.deepEqual(anew.conclude([news({ highWatermark: 5 })]).include, [true]);
+  });
+
   it('do not take for heard what answers a position that a later request has replaced', () => {
     const cache = sessions();
     const sessionId = open(cache, [target('a', 0, 5)]);

@@ -202,6 +202,8 @@ export class FetchSessions {
       if (known === undefined)
         session.partitions.set(key, { target, highWatermark: -1, startOffset: -1, toldIn: number });
       else {
+        // A follower that begins anew in another epoch may have no use for an answer that is under way.
+        if (known.target.currentLeaderEpoch !== target.currentLeaderEpoch) known.highWatermark = -1;
         known.target = target;
         known.toldIn = number;
       }

@@ -22,6 +22,8 @@ export class FollowedPartition {
   toldIn = 0;
   /** Nothing is asked for before, on the monotonic clock. */
   retryAtMs = Number.NEGATIVE_INFINITY;
+  /** An answer in this epoch found the log to be the beginning of the leader's, and only what the leader sent came since. */
+  agrees = false;
   /** The leader is asked where its log starts and ends. */
   isResetting = false;
   /** Everything that the leader had committed was there at the last answer. */

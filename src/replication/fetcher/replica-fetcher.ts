@@ -243,7 +243,7 @@ export class ReplicaFetcher {
         const followed = this.#session.find(topicId, partition.partitionIndex);
         if (followed === undefined) continue;
         if (!this.#isMeant(followed, number)) {
-          this.#hearFrom(followed, partition, number);
+          this.#hearFrom(followed, partition);
           continue;
         }
         const pending = this.#take(followed, partition, channel);
@@ -256,14 +256,13 @@ export class ReplicaFetcher {
   }
 
   /**
-   * The answer before this one brought what this one brings again: both requests were on their way at once. The leader will
-   * not repeat its high watermark, and the log holds nothing but the leader's.
+   * Several requests were on their way at once, and this answer is about a position that the log has left. The leader will
+   * not repeat its high watermark.
    */
-  #hearFrom(followed: FollowedPartition, answer: PartitionAnswer, number: number): void {
-    const { partition, told } = followed;
-    const isCurrent = this.#partitions.get(partition) === followed && followed.isCurrent && followed.toldIn <= number;
-    if (!isCurrent || followed.isStopped || followed.isResetting || told === undefined) return;
-    if (partition.log.endOffset <= told.offset || partition.log.failure !== undefined) return;
+  #hearFrom(followed: FollowedPartition, answer: PartitionAnswer): void {
+    const { partition } = followed;
+    if (this.#partitions.get(partition) !== followed || !followed.isCurrent || !followed.agrees) return;
+    if (followed.isStopped || followed.isResetting || partition.log.failure !== undefined) return;
     if (answer.errorCode !== ErrorCode.NONE || answer.divergingEpoch.endOffset >= 0) return;
     partition.followHighWatermark(answer.highWatermark, answer.logStartOffset);
   }
@@ -299,6 +298,7 @@ export class ReplicaFetcher {
   #takeRecords(followed: FollowedPartition, answer: PartitionAnswer): Promise<void> | undefined {
     const { partition, leaderEpoch } = followed;
     const { divergingEpoch, records, highWatermark, logStartOffset } = answer;
+    followed.agrees = divergingEpoch.endOffset < 0;
     if (divergingEpoch.endOffset >= 0) {
       const from = followed.position;
       const to = truncateDiverged(partition.log, divergingEpoch);
@@ -321,6 +321,7 @@ export class ReplicaFetcher {
       const outcome = appendFetched(partition.log, records, leaderEpoch);
       partition.throttle.follower?.record(records.length);
       if (!outcome.ok) {
+        followed.agrees = false;
         this.#backOff(followed, outcome.message);
         return undefined;
       }
@@ -356,6 +357,7 @@ export class ReplicaFetcher {
   /** Asks the leader where its log starts and ends, and goes on from there. */
   async #reset(followed: FollowedPartition, channel: Channel): Promise<void> {
     followed.isResetting = true;
+    followed.agrees = false;
     try {
       const endOffset = await this.#leaderOffset(followed, ListOffsetsTimestamp.latest, channel);
       const startOffset = await this.#leaderOffset(followed, ListOffsetsTimestamp.earliest, channel);
