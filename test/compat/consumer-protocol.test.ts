@@ -4,31 +4,23 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import type { RunningBroker } from './harness/broker-process.ts';
 import { runOne } from './harness/client.ts';
 import { findFirst } from './harness/clients.ts';
+import { GroupBroker } from './harness/group-broker.ts';
 import { findMember, GroupMembers } from './harness/group-members.ts';
 import { RecordFlow } from './harness/record-flow.ts';
-import { startTarget } from './harness/target.ts';
 import { findPythonClient, type Invocation, requireToolchain } from './harness/toolchain.ts';
 
 const PARTITIONS = 12;
 const RECORDS_A_SECOND = 2000;
 const SETTLE_MS = 25_000;
-const SETTINGS = {
-  'group.consumer.min.heartbeat.interval.ms': '500',
-  'group.consumer.heartbeat.interval.ms': '500',
-  'group.consumer.min.session.timeout.ms': '6000',
-  'group.consumer.session.timeout.ms': '6000',
-  'group.consumer.assignment.interval.ms': '0',
-  'group.initial.rebalance.delay.ms': '100',
-  'offsets.topic.num.partitions': '4',
-  'offsets.topic.replication.factor': '1',
-};
 
-let broker: RunningBroker;
+let broker: GroupBroker;
 before(async () => {
-  broker = await startTarget({ settings: SETTINGS });
+  broker = await GroupBroker.start({
+    'group.initial.rebalance.delay.ms': '100',
+    'group.consumer.assignment.interval.ms': '0',
+  });
 });
 after(() => broker?.remove());
 

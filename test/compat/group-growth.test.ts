@@ -8,18 +8,14 @@
  * SLUICE_GROUPS picks groups, as 'java consumer,kafkajs classic'.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
 import { Wire } from '../support/wire.ts';
-import { type RunningBroker, unusedPorts } from './harness/broker-process.ts';
 import { runOne } from './harness/client.ts';
 import { findFirst } from './harness/clients.ts';
+import { GroupBroker } from './harness/group-broker.ts';
 import { findMember, GroupMembers, type GroupProtocol, type MemberClient } from './harness/group-members.ts';
 import { GroupWatch } from './harness/group-watch.ts';
 import { RecordFlow } from './harness/record-flow.ts';
-import { startTarget, type TargetOptions } from './harness/target.ts';
 import { findPythonClient, type Invocation, requireToolchain } from './harness/toolchain.ts';
 
 const CLIENTS: Readonly<Record<GroupProtocol, readonly MemberClient[]>> = {
@@ -38,29 +34,12 @@ const COMMITS_BACK: ReadonlySet<MemberClient> = new Set(['platformatic']);
 const SIZES = IS_FULL ? [1, 2, 3, 4, 5, 6, 7, 8] : [1, 2, 4, 8];
 const PARTITIONS = 16;
 const SETTLE_MS = 60_000;
-const SETTINGS = {
-  'group.initial.rebalance.delay.ms': '200',
-  'group.consumer.min.heartbeat.interval.ms': '500',
-  'group.consumer.heartbeat.interval.ms': '500',
-  'group.consumer.min.session.timeout.ms': '6000',
-  'group.consumer.session.timeout.ms': '6000',
-  'offsets.topic.num.partitions': '4',
-  'offsets.topic.replication.factor': '1',
-};
 
-let broker: RunningBroker;
-let options: TargetOptions;
-
+let broker: GroupBroker;
 before(async () => {
-  const [port, controllerPort] = (await unusedPorts(2)) as [number, number];
-  const dataDirectory = mkdtempSync(join(tmpdir(), 'group-growth-'));
-  options = { port, controllerPort, dataDirectory, settings: SETTINGS };
-  broker = await startTarget(options);
+  broker = await GroupBroker.start();
 });
-after(async () => {
-  await broker?.remove();
-  rmSync(options.dataDirectory!, { recursive: true, force: true });
-});
+after(() => broker?.remove());
 
 type Change = 'join' | 'crash' | 'return' | 'leave';
 
@@ -184,14 +163,12 @@ async function eventually<T>(ask: () => Promise<T>): Promise<T> {
 
 /** kill -9, and back on the same directory and port. */
 async function killBroker(groups: readonly GrowingGroup[]): Promise<void> {
-  const gone = new Promise((resolve) => broker.child.once('exit', resolve));
-  broker.child.kill('SIGKILL');
-  await gone;
+  await broker.kill();
   // What it has answered is on its way through pipes.
   await new Promise((resolve) => setTimeout(resolve, 300));
   const told = groups.map(({ members }) => new Map(members.committed));
   for (const committed of told) assert.ok(committed.size > 0, 'something was committed before');
-  broker = await startTarget(options);
+  await broker.restart();
   await Promise.all(groups.map((group, at) => group.assertCommitsKept(told[at]!)));
 }
 

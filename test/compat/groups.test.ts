@@ -3,44 +3,18 @@
  * topic that keeps them.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { type RunningBroker, unusedPorts } from './harness/broker-process.ts';
 import { type Client, consumeAll, type Operation, runAll, type ToolOutcome } from './harness/client.ts';
 import { findClient, findFirst } from './harness/clients.ts';
+import { GroupBroker } from './harness/group-broker.ts';
 import { assertSameRecords, makeCorpus } from './harness/records.ts';
-import { startTarget, type TargetOptions } from './harness/target.ts';
 import { requireToolchain } from './harness/toolchain.ts';
 
-const SETTINGS = {
-  'group.initial.rebalance.delay.ms': '200',
-  'offsets.topic.num.partitions': '4',
-  'offsets.topic.replication.factor': '1',
-};
-
-let broker: RunningBroker;
-let options: TargetOptions;
-
+let broker: GroupBroker;
 before(async () => {
-  const [port, controllerPort] = (await unusedPorts(2)) as [number, number];
-  const dataDirectory = mkdtempSync(join(tmpdir(), 'groups-'));
-  options = { port, controllerPort, dataDirectory, settings: SETTINGS };
-  broker = await startTarget(options);
+  broker = await GroupBroker.start();
 });
-after(async () => {
-  await broker?.remove();
-  rmSync(options.dataDirectory!, { recursive: true, force: true });
-});
-
-/** kill -9, and back on the same directory and port. */
-async function killBroker(): Promise<void> {
-  const gone = new Promise((resolve) => broker.child.once('exit', resolve));
-  broker.child.kill('SIGKILL');
-  await gone;
-  broker = await startTarget(options);
-}
+after(() => broker?.remove());
 
 const GROUPS = 'org.apache.kafka.tools.consumer.group.ConsumerGroupCommand';
 const CONSOLE_CONSUMER = 'org.apache.kafka.tools.consumer.ConsoleConsumer';
@@ -104,7 +78,8 @@ test("Apache Kafka's tools read, move and delete groups, and read the topic that
   ]);
   assert.match(listed!, /^tools\s+Empty/m);
   assert.match(described!, lag(end, end));
-  await killBroker();
+  await broker.kill();
+  await broker.restart();
   const [kept, moved, later] = await runTools(java, [
     describeGroup,
     [GROUPS, '--reset-offsets', '--group', 'tools', '--topic', topic, '--shift-by', '-5', '--execute'],
@@ -115,7 +90,7 @@ test("Apache Kafka's tools read, move and delete groups, and read the topic that
   assert.match(later!, lag(end - 5, end));
   const read = (formatter: string) =>
     [
-      ...[CONSOLE_CONSUMER, '--topic', '__consumer_offsets', '--from-beginning', '--timeout-ms', '4000'],
+      ...[CONSOLE_CONSUMER, '--topic', '__consumer_offsets', '--from-beginning', '--timeout-ms', '8000'],
       ...['--formatter', `${FORMATTERS}.${formatter}`, ...classic],
     ] as unknown as readonly [string, ...string[]];
   const [offsets, metadata, , gone] = await runTools(java, [

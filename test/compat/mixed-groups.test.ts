@@ -3,43 +3,23 @@
  * records flow. Whoever leads, everybody understands; every record is read, no partition is held by two at once.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { type RunningBroker, unusedPorts } from './harness/broker-process.ts';
 import { runOne } from './harness/client.ts';
 import { findFirst } from './harness/clients.ts';
+import { GroupBroker } from './harness/group-broker.ts';
 import { findMember, GroupMembers, ownMember } from './harness/group-members.ts';
 import { RecordFlow } from './harness/record-flow.ts';
-import { startTarget } from './harness/target.ts';
 import { findPythonClient, requireToolchain } from './harness/toolchain.ts';
 
 const PARTITIONS = 12;
 const RECORDS = 20_000;
 const SETTLE_MS = 60_000;
-const SETTINGS = {
-  'group.initial.rebalance.delay.ms': '200',
-  'group.consumer.min.heartbeat.interval.ms': '500',
-  'group.consumer.heartbeat.interval.ms': '500',
-  'group.consumer.min.session.timeout.ms': '6000',
-  'group.consumer.session.timeout.ms': '6000',
-  'offsets.topic.num.partitions': '4',
-  'offsets.topic.replication.factor': '1',
-};
 
-let broker: RunningBroker;
-let dataDirectory: string;
-
+let broker: GroupBroker;
 before(async () => {
-  const [port, controllerPort] = (await unusedPorts(2)) as [number, number];
-  dataDirectory = mkdtempSync(join(tmpdir(), 'mixed-groups-'));
-  broker = await startTarget({ port, controllerPort, dataDirectory, settings: SETTINGS });
+  broker = await GroupBroker.start();
 });
-after(async () => {
-  await broker?.remove();
-  rmSync(dataDirectory, { recursive: true, force: true });
-});
+after(() => broker?.remove());
 
 for (const protocol of ['classic', 'consumer'] as const) {
   test(`a ${protocol} group of several clients grows, loses its leader, shrinks, and reads every record`, async (context) => {
