@@ -8,6 +8,7 @@ import type { ForegroundBroker } from './run-broker.ts';
 
 export interface StartOptions extends ConfigurationOptions {
   readonly logLevel: LogLevel;
+  readonly nodes?: string;
   readonly brokers?: string;
   readonly json: boolean;
 }
@@ -30,14 +31,14 @@ export function addStartCommand(program: Command): void {
         .choices(['debug', 'info', 'warn', 'error', 'silent'])
         .default('info'),
     )
-    .option(
-      '--brokers <count>',
-      'start several brokers of one cluster on this machine, on ports that follow each other',
-    )
+    .option('--nodes <count>', 'start several brokers of one cluster on this machine, on ports that follow each other')
+    // What it was called before --brokers came to mean addresses everywhere.
+    .addOption(new Option('--brokers <count>', 'the same as --nodes').hideHelp())
     .addOption(new Option('--json', 'print the line that says that it is ready as JSON').default(false))
     .action(async (options: StartOptions) => {
-      const count = options.brokers === undefined ? 1 : wholeNumber('--brokers', options.brokers, 1);
-      const broker = count === 1 ? await startOne(options) : await startSeveral(count, options);
+      const nodes = options.nodes ?? options.brokers;
+      const count = nodes === undefined ? 1 : wholeNumber('--nodes', nodes, 1);
+      const broker = count === 1 ? await startOne(options) : await startSeveral(count, { ...options, nodes });
       const { addresses, readyMs, dataDirectories } = broker;
       if (options.json) printJsonLine({ ready: true, addresses: addresses.split(','), dataDirectories, readyMs });
       else printLine(broker.readyLine);

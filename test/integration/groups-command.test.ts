@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
 import { makeTemporaryDirectory } from '../../src/base/temporary-directory.ts';
+import { JSON_OUTPUT, mismatch } from '../../src/cli/json-output.ts';
 import { joinGroup } from '../../src/protocol/apis/join-group.ts';
 import { leaveGroup } from '../../src/protocol/apis/leave-group.ts';
 import { offsetCommit } from '../../src/protocol/apis/offset-commit.ts';
@@ -169,6 +170,8 @@ describe('sluice groups', () => {
       await wire.reply(offsetCommit, 7, { groupId: 'live', generationIdOrMemberEpoch: 1, memberId, topics: further });
     });
 
+    await assertWatchedAsJson();
+
     const refused = await sluice('reset-offsets', 'live', '--all-topics', '--to-earliest', '--execute');
     assert.equal(refused.code, 1);
     assert.match(refused.stderr, /group live has 1 members \(Stable\)/);
@@ -183,6 +186,25 @@ describe('sluice groups', () => {
     assert.deepEqual(await json('list'), []);
   });
 });
+
+/** With --json a look is a line. */
+async function assertWatchedAsJson(): Promise<void> {
+  const child = command.start(['groups', 'describe', 'live', '--watch', '1', '--json']);
+  try {
+    let times = 0;
+    let last = 0;
+    for await (const line of createInterface({ input: child.stdout! })) {
+      const look = JSON.parse(line) as { readonly time: number };
+      assert.equal(mismatch(look, JSON_OUTPUT['groups describe --watch']!.shape), undefined, line);
+      assert.ok(look.time > last);
+      last = look.time;
+      if (++times === 2) break;
+    }
+  } finally {
+    child.kill('SIGTERM');
+    await ended(child);
+  }
+}
 
 /** `--watch` shows where the group is, again and again, until it is told to end. */
 async function assertWatched(commitFurther: () => Promise<void>): Promise<void> {
