@@ -42,6 +42,23 @@ test('a full disk refuses the append, leaves whole batches only, and takes appen
   });
 });
 
+test('a full disk where a truncation is noted down refuses the next append and no more, until there is room', async () => {
+  await withFailingLog({}, async ({ log }) => {
+    appendEach(log, ['a', 'b', 'c']);
+    let hasRoom = false;
+    log.listeners.onStartLowered = () => {
+      if (!hasRoom) throw Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' });
+    };
+    log.truncateTo(1);
+    const outcome = append(log);
+    assert.equal(outcome.ok ? 0 : outcome.errorCode, ErrorCode.KAFKA_STORAGE_ERROR);
+    assert.equal(log.offline, false);
+    hasRoom = true;
+    assert.ok(append(log).ok);
+    assert.equal(log.endOffset, 2);
+  });
+});
+
 test('a full disk is told once a minute, with the directory and what to do, and when it ended', async () => {
   await withDirectory(async (directory) => {
     const disk = failingDisk();

@@ -51,12 +51,18 @@ export function settleCut(core: LogCore): void {
   try {
     core.active.file.use().syncNow();
     core.fileSystem.syncDirectory(core.place.path);
-    if (core.startLowered) core.listeners.onStartLowered?.();
-    core.startLowered = false;
   } catch (error) {
     core.fail(error, 'make a truncation durable');
     throw error;
   }
+  try {
+    if (core.startLowered) core.listeners.onStartLowered?.();
+  } catch (error) {
+    // Nothing of it is there yet: once there is room it is tried again.
+    core.noteError(error, 'write where the log starts');
+    throw error;
+  }
+  core.startLowered = false;
   core.cutUnsynced = false;
 }
 
