@@ -20,11 +20,11 @@ export interface ReplicatedSize {
 }
 
 export const FULL: ReplicatedSize = {
-  smallRecords: 3_000_000,
-  largeRecords: 500_000,
-  unbatchedRecords: 40_000,
-  latencySeconds: 20,
-  catchUpBytes: 1.5e9,
+  smallRecords: 1_500_000,
+  largeRecords: 300_000,
+  unbatchedRecords: 20_000,
+  latencySeconds: 15,
+  catchUpBytes: 1e9,
 };
 export const SMOKE: ReplicatedSize = {
   smallRecords: 200_000,
