@@ -2,6 +2,8 @@
  * This package's client, @platformatic/kafka and kafkajs against one broker in one run: each client alone on one core, the
  * broker on the other, rounds in turn, medians. A table goes to standard output, then all samples as JSON.
  *
+ * `--profile DIRECTORY` leaves a CPU profile of each client there.
+ *
  * usage: node dist/bench/clients.js [--rounds N] [--seconds N] [--records N] [--only LOAD,...] [--clients NAME,...]
  */
 import { execFile, execFileSync } from 'node:child_process';
@@ -31,7 +33,11 @@ interface Sample {
   readonly load: Load;
   readonly bytes: number;
   readonly recordsASecond: number;
+  /** By the CPU time of the client's process alone: what a busy machine does not change. */
+  readonly recordsACpuSecond: number;
 }
+
+type Measure = 'recordsASecond' | 'recordsACpuSecond';
 
 function parse() {
   const { values } = parseArgs({
@@ -41,9 +47,11 @@ function parse() {
       records: { type: 'string', default: '500000' },
       only: { type: 'string', default: LOADS.join() },
       clients: { type: 'string', default: CLIENTS.join() },
+      profile: { type: 'string' },
     },
   });
   return {
+    profile: values.profile,
     rounds: Number(values.rounds),
     seconds: Number(values.seconds),
     records: Number(values.records),
@@ -54,27 +62,28 @@ function parse() {
 
 const program = join(import.meta.dirname, 'clients', `load${import.meta.filename.slice(-3)}`);
 
-async function run(
-  client: string,
-  load: Load,
-  bytes: number,
-  place: readonly [string, string],
-  amount: number,
-): Promise<Sample> {
-  const parameters = [
-    '-c',
-    String(CLIENT_CORE),
-    process.execPath,
-    program,
-    client,
-    load,
-    String(bytes),
-    ...place,
-    String(amount),
-  ];
-  const { stdout } = await promisify(execFile)('taskset', parameters, { timeout: MOST_MS });
-  const { records, ms } = JSON.parse(stdout) as { records: number; ms: number };
-  return { client, load, bytes, recordsASecond: (records / ms) * 1000 };
+interface Run {
+  readonly client: string;
+  readonly load: Load;
+  readonly bytes: number;
+  readonly bootstrap: string;
+  readonly topic: string;
+  /** Seconds, or records. */
+  readonly amount: number;
+  readonly profile: string | undefined;
+}
+
+async function run({ client, load, bytes, bootstrap, topic, amount, profile }: Run): Promise<Sample> {
+  const flags =
+    profile === undefined
+      ? []
+      : ['--cpu-prof', '--cpu-prof-dir', profile, '--cpu-prof-name', `${client}-${load}-${bytes}.cpuprofile`];
+  const parameters = [...flags, program, client, load, String(bytes), bootstrap, topic, String(amount)];
+  const command = ['-c', String(CLIENT_CORE), process.execPath, ...parameters];
+  const { stdout } = await promisify(execFile)('taskset', command, { timeout: MOST_MS });
+  const { records, ms, cpuMs } = JSON.parse(stdout) as { records: number; ms: number; cpuMs: number };
+  const rates = { recordsASecond: (records / ms) * 1000, recordsACpuSecond: (records / cpuMs) * 1000 };
+  return { client, load, bytes, ...rates };
 }
 
 /** As many records as are read, in batches as producers make them. */
@@ -91,13 +100,11 @@ async function fill(client: Client, topic: string, bytes: number, records: numbe
 const median = (values: readonly number[]): number =>
   [...values].sort((left, right) => left - right)[values.length >> 1]!;
 
-function table(samples: readonly Sample[], { loads, clients }: ReturnType<typeof parse>): string {
-  const rate = (client: string, load: Load, bytes: number): number =>
-    median(
-      samples
-        .filter((each) => each.client === client && each.load === load && each.bytes === bytes)
-        .map((each) => each.recordsASecond),
-    );
+function table(samples: readonly Sample[], measure: Measure, { loads, clients }: ReturnType<typeof parse>): string {
+  const rate = (client: string, load: Load, bytes: number): number => {
+    const found = samples.filter((each) => each.client === client && each.load === load && each.bytes === bytes);
+    return median(found.map((each) => each[measure]));
+  };
   const rows = loads.flatMap((load) =>
     SIZES.map((bytes) => {
       const rates = clients.map((client) => rate(client, load, bytes));
@@ -106,7 +113,8 @@ function table(samples: readonly Sample[], { loads, clients }: ReturnType<typeof
       return `| ${TITLES[load]}, ${bytes} B | ${shown.join(' | ')} | ${(rates[0]! / others).toFixed(2)} |`;
     }),
   );
-  const heads = [`| records a second | ${clients.join(' | ')} | ratio to the better of the others |`];
+  const title = measure === 'recordsASecond' ? 'records a second' : "records a second of the client's CPU";
+  const heads = [`| ${title} | ${clients.join(' | ')} | ratio to the better of the others |`];
   return [...heads, `|---|${'---:|'.repeat(clients.length + 1)}`, ...rows].join('\n');
 }
 
@@ -128,8 +136,11 @@ async function main(): Promise<void> {
           for (const name of round % 2 === 0 ? options.clients : options.clients.toReversed()) {
             const topic = `${load === 'consume' ? 'consumed' : 'produced'}-${bytes}`;
             const amount = load === 'consume' ? options.records : options.seconds;
-            const sample = await run(name, load, bytes, [broker.bootstrap, topic], amount);
-            console.error(`${round + 1} ${name} ${load} ${bytes}: ${Math.round(sample.recordsASecond)}`);
+            const { bootstrap } = broker;
+            const sample = await run({ client: name, load, bytes, bootstrap, topic, amount, profile: options.profile });
+            console.error(
+              `${round + 1} ${name} ${load} ${bytes}: ${Math.round(sample.recordsASecond)} ${Math.round(sample.recordsACpuSecond)}`,
+            );
             samples.push(sample);
           }
         }
@@ -139,9 +150,10 @@ async function main(): Promise<void> {
     await client.close();
     await broker.remove();
   }
-  console.log(
-    `${options.rounds} rounds, ${cpus().length} cores, Node ${process.version}\n\n${table(samples, options)}`,
-  );
+  console.log(`${options.rounds} rounds, ${cpus().length} cores, Node ${process.version}`);
+  for (const measure of ['recordsASecond', 'recordsACpuSecond'] as const) {
+    console.log(`\n${table(samples, measure, options)}`);
+  }
   console.log(`\n${JSON.stringify(samples)}`);
 }
 

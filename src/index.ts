@@ -1,6 +1,7 @@
 /** The public interface of the package. */
+import type { EmbeddedBroker, EmbeddedBrokerOptions } from './broker/embedded.ts';
+
 export { SluiceError } from './base/errors.ts';
-export { type EmbeddedBroker, type EmbeddedBrokerOptions, startBroker } from './broker/embedded.ts';
 export type { Outcome } from './client/admin/outcome.ts';
 export type { NewTopic, TopicDescription } from './client/admin/topics.ts';
 export type { ClassicAssignor } from './client/consumer/assignors/assignor.ts';
@@ -37,3 +38,14 @@ export {
   type Serializer,
   string,
 } from './client/public/serializers.ts';
+
+/**
+ * Starts a broker in this process, see `EmbeddedBrokerOptions`. Loaded when it is first called: programs that only use the
+ * clients carry no broker.
+ */
+export async function startBroker(options?: EmbeddedBrokerOptions): Promise<EmbeddedBroker> {
+  const embedded = await import('./broker/embedded.ts');
+  return embedded.startBroker(options);
+}
+
+export type { EmbeddedBroker, EmbeddedBrokerOptions };

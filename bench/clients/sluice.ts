@@ -3,7 +3,8 @@ import { Count, type LoadedClient } from './loaded-client.ts';
 
 export async function sluice(bootstrap: string): Promise<LoadedClient> {
   const client = new Client({ brokers: bootstrap });
-  const producer = client.producer({ lingerMs: 0 });
+  // The others send at once, and put a call into one batch.
+  const producer = client.producer({ lingerMs: 0, batchBytes: 128 * 1024 });
   return {
     send: (topic, values) => {
       if (values.length === 1) return producer.send({ topic, value: values[0]! });

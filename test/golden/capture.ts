@@ -14,7 +14,7 @@ import { projectRoot } from '../compat/harness/paths.ts';
 import { type RecordedFrame, type RecordingProxy, startRecordingProxy } from '../compat/harness/recording-proxy.ts';
 import { makeCorpus } from '../compat/harness/records.ts';
 
-type ForeignClient = Exclude<ClientName, 'sluice'>;
+type ForeignClient = Exclude<ClientName, 'sluice' | 'sluice-kafkajs'>;
 
 const CLIENTS: Readonly<Record<ForeignClient, string>> = {
   kcat: 'kcat 1.7.1 on librdkafka 2.0.2 (Debian)',

@@ -109,6 +109,11 @@ export class Consumer<R = ConsumedRecord> implements AsyncIterable<R>, AsyncDisp
     return this.#held.places();
   }
 
+  /** Whether the partition is held, and not being given up. */
+  holds(place: TopicPartition): boolean {
+    return this.#held.get(place)?.leaving === false;
+  }
+
   /** The member's id in its group; empty before it has one. */
   get memberId(): string {
     return this.#membership?.identity.memberId ?? '';

@@ -171,17 +171,12 @@ export class BatchRunner {
     const work: Work = { topic, partition, isStale: false, done: Promise.resolve() };
     this.#busy.set(name, work);
     // The next batch of a partition has to wait until this one is through; with one at a time it does anyway.
-    if (this.#most > 1) this.#parts.consumer.pause([work]);
+    if (this.#most > 1 && this.#parts.consumer.holds(work)) this.#parts.consumer.pause([work]);
     work.done = this.#process(batch, work).finally(() => {
       this.#busy.delete(name);
-      if (this.#most > 1 && this.#isHeld(work) && !this.#pauses.isPaused(work)) this.#parts.consumer.resume([work]);
+      if (this.#most > 1 && this.#parts.consumer.holds(work) && !this.#pauses.isPaused(work))
+        this.#parts.consumer.resume([work]);
     });
-  }
-
-  #isHeld(place: TopicPartition): boolean {
-    return this.#parts.consumer.assignment.some(
-      ({ topic, partition }) => topic === place.topic && partition === place.partition,
-    );
   }
 
   /** Tries again as often as is allowed; beyond that the loop crashes. Never rejects. */
@@ -218,7 +213,7 @@ export class BatchRunner {
   #readAgain(work: Work, batch: HandledBatch): void {
     const resolved = this.#resolved.get(partitionName(work.topic, work.partition))?.next ?? -1;
     const next = Math.max(resolved, Number(batch.firstOffset() ?? batch.next));
-    if (this.#isHeld(work) && !work.isStale) this.#parts.consumer.seek(work, next);
+    if (this.#parts.consumer.holds(work) && !work.isStale) this.#parts.consumer.seek(work, next);
   }
 
   async #handle(batch: HandledBatch, work: Work): Promise<void> {

@@ -1,5 +1,11 @@
 /** The entry `sluice/kafkajs`: kafkajs's API over this client. What is covered stands in docs/clients.md. */
 import { CODECS } from '../../records/compression/codecs.ts';
+import { Kafka } from './kafka.ts';
+import { ConfigResourceTypes } from './kafkajs-admin.ts';
+import { PartitionAssigners } from './kafkajs-consumer.ts';
+import * as errors from './kafkajs-errors.ts';
+import { logLevel } from './kafkajs-logger.ts';
+import { Partitioners } from './kafkajs-partitioners.ts';
 
 export type { ConsumerEventPayloads } from './batch-runner.ts';
 export { Kafka } from './kafka.ts';
@@ -36,3 +42,17 @@ export const CompressionTypes = {
 
 /** For programs that register codecs: all of them are there already, and what is put here is not used. */
 export const CompressionCodecs: Record<number, unknown> = {};
+
+const { toKafkaJSError: _, asKafkaJS: __, ...kafkaJSErrors } = errors;
+
+/** For programs that import kafkajs as a whole. */
+export default {
+  ...kafkaJSErrors,
+  Kafka,
+  logLevel,
+  Partitioners,
+  PartitionAssigners,
+  CompressionTypes,
+  CompressionCodecs,
+  ConfigResourceTypes,
+};

@@ -265,10 +265,7 @@ export class KafkaJSConsumer {
     if (!Number.isSafeInteger(Number(seek.offset)) || Number(seek.offset) < EARLIEST) {
       throw new KafkaJSNonRetriableError(`Offset must be a positive integer, or -1 or -2; received ${seek.offset}`);
     }
-    const isHeld = this.#running().assignment.some(
-      ({ topic, partition }) => topic === seek.topic && partition === seek.partition,
-    );
-    if (isHeld) this.#seekNow(seek);
+    if (this.#running().holds(seek)) this.#seekNow(seek);
     else this.#seeks.set(partitionName(seek.topic, seek.partition), seek);
   }
 
@@ -295,7 +292,7 @@ export class KafkaJSConsumer {
       else if (known !== 'all') this.#paused.set(topic, new Set([...(known ?? []), ...partitions]));
     }
     const consumer = this.#running();
-    consumer.pause(consumer.assignment.filter((place) => this.#isPaused(place)));
+    consumer.pause(consumer.assignment.filter((place) => consumer.holds(place) && this.#isPaused(place)));
   }
 
   #pausePartition({ topic, partition }: TopicPartition): void {
@@ -312,8 +309,8 @@ export class KafkaJSConsumer {
       if (rest.length === 0) this.#paused.delete(topic);
       else this.#paused.set(topic, new Set(rest));
     }
-    const free = consumer.assignment.filter((place) => !this.#isPaused(place) && !this.#runner?.isBusy(place));
-    consumer.resume(free);
+    const isFree = (place: TopicPartition): boolean => !this.#isPaused(place) && this.#runner?.isBusy(place) !== true;
+    consumer.resume(consumer.assignment.filter((place) => consumer.holds(place) && isFree(place)));
   }
 
   paused(): TopicPartitions[] {

@@ -85,11 +85,20 @@ export class PendingBatch {
     this.#listeners[index] = listener;
   }
 
-  /** The bytes to send. The first call closes and compresses the batch. */
-  finish(options: { readonly codec: number; readonly level: number | undefined }): Buffer {
+  /** The bytes to send. The first call closes and compresses the batch, and gives it its place if there is one to give. */
+  finish(
+    compression: { readonly codec: number; readonly level: number | undefined },
+    place?: { readonly identity: ProducerIdentity; readonly baseSequence: number },
+  ): Buffer {
     if (this.#finished === undefined) {
-      this.#finished = this.#writer!.finish(options);
+      this.#finished = this.#writer!.finish({
+        ...compression,
+        producerId: place?.identity.id,
+        producerEpoch: place?.identity.epoch,
+        baseSequence: place?.baseSequence,
+      });
       this.#writer = undefined;
+      this.baseSequence = place?.baseSequence ?? NO_SEQUENCE;
     }
     return this.#finished;
   }

@@ -224,16 +224,21 @@ export class Sender {
 
   #pack({ queue, topic }: Ready): Parcel {
     const batch = queue.take();
-    if (batch.open) {
-      this.counters.batches++;
-      this.counters.uncompressedBytes += batch.bytes;
-      this.counters.batchBytes += batch.finish(this.#compression).length;
-    }
+    if (batch.open) this.#close(batch, queue);
     const bytes = batch.finish(this.#compression);
     if (this.#identity !== undefined && batch.baseSequence === NO_SEQUENCE) {
       batch.stamp(this.#identity, queue.takeSequence(batch.count));
     }
     return { queue, batch, bytes, topic };
+  }
+
+  #close(batch: PendingBatch, queue: PartitionQueue): void {
+    this.counters.batches++;
+    this.counters.uncompressedBytes += batch.bytes;
+    const identity = this.#identity;
+    // With its place known at once the checksum is computed only once.
+    const place = identity === undefined ? undefined : { identity, baseSequence: queue.takeSequence(batch.count) };
+    this.counters.batchBytes += batch.finish(this.#compression, place).length;
   }
 
   /** Sends in this turn, so that requests leave in the order in which sequences were given out. */
@@ -491,7 +496,8 @@ export class Sender {
 
   #wakeAt(atMs: number): void {
     if (this.#wake !== undefined) {
-      if (this.#wake.atMs === atMs) return;
+      // One that comes earlier does no harm, and spares a timer a record where they are sent one by one.
+      if (this.#wake.atMs <= atMs && atMs !== Infinity) return;
       this.#wake.timer.cancel();
       this.#wake = undefined;
     }

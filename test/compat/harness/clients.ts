@@ -2,11 +2,13 @@
  * All foreign clients by name, each with what it can do; finding one may fetch or build it.
  */
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import zlib from 'node:zlib';
 import type { Acks, Client, CodecName, OperationName, ProgramClientOptions } from './client.ts';
 import { programClient } from './client.ts';
 import { kafkaClassPath } from './kafka-jars.ts';
 import { KCAT_OPERATIONS, kcatClient } from './kcat.ts';
+import { projectRoot } from './paths.ts';
 import {
   type Available,
   findFranzGo,
@@ -17,7 +19,15 @@ import {
   type Invocation,
 } from './toolchain.ts';
 
-export type ClientName = 'sluice' | 'kcat' | 'confluent-kafka' | 'franz-go' | 'java' | 'kafkajs' | 'platformatic';
+export type ClientName =
+  | 'sluice'
+  | 'sluice-kafkajs'
+  | 'kcat'
+  | 'confluent-kafka'
+  | 'franz-go'
+  | 'java'
+  | 'kafkajs'
+  | 'platformatic';
 export type MakeClient = (bootstrap: string, settings?: Readonly<Record<string, string>>) => Client;
 
 const ALL_CODECS: readonly CodecName[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
@@ -71,6 +81,13 @@ const traits: Record<Exclude<ClientName, 'kcat'>, Traits> = {
   },
   // Both read through groups only.
   kafkajs: {
+    can: new Set([...ADMINISTRATION, 'produce']),
+    codecs: ALL_CODECS,
+    acks: ALL_ACKS,
+    idempotence: true,
+    headers: 'any',
+  },
+  'sluice-kafkajs': {
     can: new Set([...ADMINISTRATION, 'produce']),
     codecs: ALL_CODECS,
     acks: ALL_ACKS,
@@ -137,6 +154,21 @@ function ownProgram(): Invocation {
   };
 }
 
+/** The program for kafkajs, with the entry of this package in its place: a hook changes the one import. */
+async function kafkajsProgramOnOurs(): Promise<Available<Invocation>> {
+  const { value, reason } = await findNodeClient('kafkajs');
+  if (value === undefined) return { reason };
+  const url = pathToFileURL(join(projectRoot, 'dist', 'src', 'client', 'kafkajs', 'index.js')).href;
+  const hook = `export const resolve = (specifier, context, next) =>
+    specifier === 'kafkajs' ? { url: '${url}', shortCircuit: true } : next(specifier, context);`;
+  const register = `import { register } from 'node:module'; register(${JSON.stringify(dataUrl(hook))});`;
+  return { value: { ...value, parameters: ['--import', dataUrl(register), ...value.parameters] } };
+}
+
+function dataUrl(program: string): string {
+  return `data:text/javascript,${encodeURIComponent(program)}`;
+}
+
 async function findInvocation(name: Exclude<ClientName, 'kcat'>): Promise<Available<Invocation>> {
   switch (name) {
     case 'sluice':
@@ -147,6 +179,8 @@ async function findInvocation(name: Exclude<ClientName, 'kcat'>): Promise<Availa
       return findFranzGo();
     case 'java':
       return findJavaClient(await kafkaClassPath());
+    case 'sluice-kafkajs':
+      return kafkajsProgramOnOurs();
     case 'kafkajs':
     case 'platformatic':
       return findNodeClient(name);
