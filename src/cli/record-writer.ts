@@ -10,14 +10,16 @@ export class RecordWriter {
   #pieces: Uint8Array[] = [];
   #bytes = 0;
   #isFlushPlanned = false;
+  #failure: unknown;
 
   /** `path` - is standard output. */
   constructor(path: string) {
     this.#sink = createByteSink(path);
   }
 
-  /** Undefined where there is room for more at once; otherwise resolves when there is. */
+  /** Undefined where there is room for more at once; otherwise resolves when there is. Rejects with OUTPUT_FAILED. */
   write(bytes: Uint8Array): Promise<void> | undefined {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
     this.#pieces.push(bytes);
     this.#bytes += bytes.length;
     if (this.#bytes >= PIECE_BYTES) return this.flush();
@@ -26,7 +28,10 @@ export class RecordWriter {
       this.#isFlushPlanned = true;
       systemClock.afterTurn(() => {
         this.#isFlushPlanned = false;
-        void this.flush();
+        // Whoever writes next, or closes, hears of it.
+        this.flush()?.catch((error: unknown) => {
+          this.#failure = error;
+        });
       });
     }
     return undefined;

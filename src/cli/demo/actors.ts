@@ -13,6 +13,8 @@ import { TOPIC } from './stream-file.ts';
 const MOST_LINES_KEPT = 20_000;
 /** Work is done in pieces of so many records: a pause for each one would be shorter than a timer can be. */
 const RECORDS_A_PIECE = 20;
+/** What timers that come late, as on a busy machine, took from a reader it may make up for, up to this. */
+const MOST_MADE_UP_MS = 300;
 const SESSION_MS = 3000;
 
 export async function linesOf(file: string): Promise<Buffer[]> {
@@ -52,6 +54,10 @@ export class LineProducer {
       this.sent++;
     }
     await producer.flush();
+  }
+
+  get isRunning(): boolean {
+    return !this.#isOver && this.sent > 0;
   }
 
   /** Resolves when all that was sent is acknowledged. */
@@ -108,11 +114,15 @@ export class GroupReader {
 
   async #run(): Promise<void> {
     const { perSecond, onRecord } = this.#part;
-    const pauseMs = (RECORDS_A_PIECE / perSecond) * 1000;
+    const pieceMs = (RECORDS_A_PIECE / perSecond) * 1000;
+    let nextMs = 0;
     for await (const record of this.#consumer) {
       onRecord(record);
-      if (++this.done % RECORDS_A_PIECE !== 0 || pauseMs === 0) continue;
-      await new Promise<void>((resolve) => systemClock.after(pauseMs, resolve, { holdsProcess: true }));
+      if (++this.done % RECORDS_A_PIECE !== 0 || pieceMs === 0) continue;
+      const nowMs = systemClock.monotonicMs();
+      nextMs = Math.max(nextMs, nowMs - MOST_MADE_UP_MS) + pieceMs;
+      if (nextMs <= nowMs) continue;
+      await new Promise<void>((resolve) => systemClock.after(nextMs - nowMs, resolve, { holdsProcess: true }));
     }
   }
 

@@ -18,7 +18,7 @@ const QUEUE = 'workers';
 const SUBSCRIBERS = ['audit', 'search'] as const;
 const LINES_PER_SECOND = 1000;
 /** Two of them do not keep up, three do. */
-const WORKER_PER_SECOND = 420;
+const WORKER_PER_SECOND = 450;
 const PATIENCE_MS = 30_000;
 
 export interface ShowOptions {
@@ -53,7 +53,8 @@ class Show {
     this.#producer = new LineProducer(options.addresses, lines);
     this.#watch = new GroupWatch(options.addresses, [QUEUE, ...SUBSCRIBERS], (groups) => {
       this.#seen = groups;
-      this.#stage.show({ sent: this.#producer.sent, perSecond: LINES_PER_SECOND, groups });
+      const { sent, isRunning } = this.#producer;
+      this.#stage.show({ sent, perSecond: isRunning ? LINES_PER_SECOND : 0, groups });
     });
   }
 
@@ -193,10 +194,11 @@ class Show {
   }
 
   async end(): Promise<void> {
+    // The last picture is the end of the story, not how everybody goes home.
+    await this.#watch.stop();
     this.#stage.end();
     await this.#producer.stop().catch(() => undefined);
     await Promise.all([...this.#readers].map((reader) => reader.leave().catch(() => undefined)));
-    await this.#watch.stop();
   }
 }
 

@@ -116,7 +116,7 @@ export function pictureOf({ sent, perSecond, groups }: Scene): string[] {
     [String(partition).padStart(9), ...groups.map((group) => cell(group, partition))].join('  '),
   );
   return [
-    `  ${formatCount(sent)} lines sent, ${formatCount(perSecond)} a second`,
+    `  ${formatCount(sent)} lines sent${perSecond > 0 ? `, ${formatCount(perSecond)} a second` : ''}`,
     '',
     [' '.repeat(9), ...heading].join('  ').trimEnd(),
     [colours.dim('PARTITION'), ...names].join('  '),
