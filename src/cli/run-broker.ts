@@ -27,7 +27,7 @@ export function processAgeMs(): number {
 
 /** `before` is done at a stop before the broker itself stops. */
 export async function runBroker(
-  options: ConfigurationOptions & { readonly logLevel: LogLevel; readonly nodes?: string },
+  options: ConfigurationOptions & { readonly logLevel: LogLevel; readonly brokers?: string },
   before: () => Promise<void> = () => Promise.resolve(),
 ): Promise<ForegroundBroker> {
   letHeapGrow();
@@ -36,7 +36,7 @@ export async function runBroker(
     process.exitCode = 1;
   };
   // Lines of several brokers come out of one terminal.
-  const ofSeveral = options.nodes !== undefined || process.send !== undefined;
+  const ofSeveral = options.brokers !== undefined || process.send !== undefined;
   const all = createLogger(options.logLevel);
   const logger = ofSeveral ? all.with({ node: config.get('node.id') }) : all;
   const broker = await createBroker({ config }, { logger, onFailure });

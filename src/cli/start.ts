@@ -8,7 +8,6 @@ import type { ForegroundBroker } from './run-broker.ts';
 
 export interface StartOptions extends ConfigurationOptions {
   readonly logLevel: LogLevel;
-  readonly nodes?: string;
   readonly brokers?: string;
   readonly json: boolean;
 }
@@ -31,14 +30,12 @@ export function addStartCommand(program: Command): void {
         .choices(['debug', 'info', 'warn', 'error', 'silent'])
         .default('info'),
     )
-    .option('--nodes <count>', 'start several brokers of one cluster on this machine, on ports that follow each other')
-    // What it was called before --brokers came to mean addresses everywhere.
-    .addOption(new Option('--brokers <count>', 'the same as --nodes').hideHelp())
+    .option('--brokers <count>', 'start several brokers of one cluster on this machine, on ports that follow each other')
     .addOption(new Option('--json', 'print the line that says that it is ready as JSON').default(false))
     .action(async (options: StartOptions) => {
-      const nodes = options.nodes ?? options.brokers;
-      const count = nodes === undefined ? 1 : wholeNumber('--nodes', nodes, 1);
-      const broker = count === 1 ? await startOne(options) : await startSeveral(count, { ...options, nodes });
+      const { brokers } = options;
+      const count = brokers === undefined ? 1 : wholeNumber('--brokers', brokers, 1);
+      const broker = count === 1 ? await startOne(options) : await startSeveral(count, options);
       const { addresses, readyMs, dataDirectories } = broker;
       if (options.json) printJsonLine({ ready: true, addresses: addresses.split(','), dataDirectories, readyMs });
       else printLine(broker.readyLine);
