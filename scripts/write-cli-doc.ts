@@ -114,7 +114,11 @@ those that are no UTF-8 as \`{"base64": "..."}\`.
 }
 
 function section(command: Command): string {
-  const options = command.options.filter(({ hidden, long }) => !hidden && !CONNECTION.includes(long ?? ''));
+  // A command that connects says all three: `start` only counts brokers.
+  const connects = command.options.some(({ long }) => long === '--timeout');
+  const options = command.options.filter(
+    ({ hidden, long }) => !hidden && !(connects && CONNECTION.includes(long ?? '')),
+  );
   const connects = command.options.some(({ long }) => long === '--profile');
   const rows = [
     ...command.registeredArguments.filter(({ description }) => description !== '').map(argumentRow),
