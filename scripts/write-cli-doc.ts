@@ -114,12 +114,10 @@ those that are no UTF-8 as \`{"base64": "..."}\`.
 }
 
 function section(command: Command): string {
-  // A command that connects says all three: `start` only counts brokers.
-  const connects = command.options.some(({ long }) => long === '--timeout');
-  const options = command.options.filter(
-    ({ hidden, long }) => !hidden && !(connects && CONNECTION.includes(long ?? '')),
-  );
   const connects = command.options.some(({ long }) => long === '--profile');
+  // `start` has one of these names, for a count.
+  const isCommon = (long = ''): boolean => connects && CONNECTION.includes(long);
+  const options = command.options.filter(({ hidden, long }) => !hidden && !isCommon(long));
   const rows = [
     ...command.registeredArguments.filter(({ description }) => description !== '').map(argumentRow),
     ...options.map(optionRow),
