@@ -30,7 +30,10 @@ export function addStartCommand(program: Command): void {
         .choices(['debug', 'info', 'warn', 'error', 'silent'])
         .default('info'),
     )
-    .option('--brokers <count>', 'start several brokers of one cluster on this machine, on ports that follow each other')
+    .option(
+      '--brokers <count>',
+      'start several brokers of one cluster on this machine, on ports that follow each other',
+    )
     .addOption(new Option('--json', 'print the line that says that it is ready as JSON').default(false))
     .action(async (options: StartOptions) => {
       const { brokers } = options;

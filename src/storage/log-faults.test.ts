@@ -64,7 +64,8 @@ test('a full disk is told once a minute, with the directory and what to do, and 
     const disk = failingDisk();
     const clock = new SimulatedClock();
     const lines: string[] = [];
-    const note = (message: string, fields: LogFields = {}): void => void lines.push(`${message} ${JSON.stringify(fields)}`);
+    const note = (message: string, fields: LogFields = {}): void =>
+      void lines.push(`${message} ${JSON.stringify(fields)}`);
     const logger: Logger = { ...silentLogger, warn: note, info: note, with: () => logger };
     const log = newLog(directory, {}, { ...testDependencies({ fileSystem: disk.fileSystem }), clock, logger });
     disk.faults.push({ operation: 'write', suffix: '.log', code: 'ENOSPC' });
