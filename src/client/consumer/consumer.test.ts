@@ -192,6 +192,29 @@ for (const groupProtocol of PROTOCOLS) {
   });
 }
 
+test('a member that went while it joined, and came back, makes nothing of the late answer', async () => {
+  const scene = new Scene();
+  scene.logs.append('orders', 0, ['a', 'b']);
+  const assignors = ['cooperative-sticky'] as const;
+  const reading = scene.member({ maxPollIntervalMs: 20_000, autoCommit: false, assignors });
+  assert.equal(await reading.next(), 'a');
+  let letIn = (): void => undefined;
+  scene.group.joinHeld = new Promise((resolve) => {
+    letIn = resolve;
+  });
+  // Cooperative members go on with what they hold, so this one joins again while its reader is away.
+  scene.group.heartbeatCodes = [ErrorCode.REBALANCE_IN_PROGRESS];
+  await scene.brokers.pass(25_000);
+  assert.equal(scene.group.left, 1);
+  const back = reading.ask();
+  await scene.brokers.pass(1000);
+  letIn();
+  scene.group.joinHeld = undefined;
+  const { value } = await scene.during(back);
+  assert.equal(String((value as ConsumedRecord).value), 'a');
+  await scene.end(reading);
+});
+
 test('a commit that a rebalance overtakes is refused at once, not repeated', async () => {
   const scene = new Scene();
   scene.logs.append('orders', 0, ['a']);

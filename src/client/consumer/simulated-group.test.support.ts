@@ -182,8 +182,12 @@ export class SimulatedGroup {
     this.#serveOffsets(brokers);
   }
 
+  /** Set, it keeps those who join waiting. */
+  joinHeld: Promise<void> | undefined;
+
   #serveClassic(brokers: SimulatedBrokers): void {
-    brokers.serve(joinGroup, ({ memberId, protocols }) => {
+    brokers.serve(joinGroup, async ({ memberId, protocols }) => {
+      await this.joinHeld;
       if (memberId === '') {
         const named = { errorCode: ErrorCode.MEMBER_ID_REQUIRED, memberId: `m${++this.generation}` };
         return { ...named, leader: '', members: [], protocolName: null };

@@ -49,6 +49,9 @@ export class ClassicMember implements GroupMembership {
   readonly #settings: GroupSettings;
   readonly #host: MembershipHost;
   readonly #stop = new AbortController();
+  /** Counts the starts; what was begun before the last one has no say any more. */
+  #life = 0;
+  #runningLife = 0;
   #memberId = '';
   #generation = NO_GENERATION;
   /** What was assigned last, for sticky assignors. */
@@ -78,7 +81,11 @@ export class ClassicMember implements GroupMembership {
   start(): void {
     if (this.state !== 'away') return;
     this.state = nextState(this.state, 'start');
-    this.#running = (this.#running ?? Promise.resolve()).then(() => this.#run());
+    const life = ++this.#life;
+    this.#running = (this.#running ?? Promise.resolve()).then(() => {
+      this.#runningLife = life;
+      return this.#run();
+    });
   }
 
   subscriptionChanged(): void {
@@ -136,9 +143,9 @@ export class ClassicMember implements GroupMembership {
     }
   }
 
-  /** As a call, for the state changes while others are waited for. */
+  /** As a call, for the state changes while others are waited for: a member may even go and come back meanwhile. */
   #isActive(): boolean {
-    return this.state !== 'away' && this.state !== 'closed';
+    return this.state !== 'away' && this.state !== 'closed' && this.#runningLife === this.#life;
   }
 
   async #pause(): Promise<void> {
@@ -212,6 +219,7 @@ export class ClassicMember implements GroupMembership {
       { timeoutMs: maxPollIntervalMs + JOIN_GRACE_MS },
     );
     const answer = await unlessAborted(asking, [this.#stop.signal]);
+    if (!this.#isActive()) return undefined;
     if (answer.errorCode === ErrorCode.MEMBER_ID_REQUIRED) this.#memberId = answer.memberId;
     if (!this.#accepts(answer.errorCode)) return undefined;
     this.#memberId = answer.memberId;
