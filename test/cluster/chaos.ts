@@ -4,6 +4,8 @@
  * usage: npm run chaos -- [--minutes 60] [--seed N] [--system sluice|sluice-local|kafka] [--brokers 3] [--rate 400]
  *                         [--only PART-OF-A-FAULT'S-NAME]... [--history FILE] [--keep DIRECTORY]
  *
+ * CLIENT_LOGS=DIRECTORY in the environment keeps what the clients of librdkafka tell about themselves.
+ *
  * Prints its seed, what it does, and a summary; ends with 1 where anything was wrong.
  */
 import { cpSync } from 'node:fs';

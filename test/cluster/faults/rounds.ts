@@ -116,7 +116,7 @@ class Rounds {
     await this.recover();
   }
 
-  /** Heals everything; all replicas must come to be in sync, and every partition take writes. */
+  /** Heals everything; all replicas must come to be in sync, every partition take writes, every reader and group read on. */
   async recover(): Promise<void> {
     while (this.#suffered.length > 0) await this.#healOne();
     const startedAt = performance.now();
@@ -124,6 +124,7 @@ class Rounds {
     await settleMoves(this.#world);
     await this.#options.cluster.allInSync(this.#world.topic, WHOLE_TIMEOUT_MS);
     await this.#options.workload.writesAgain(LIVENESS_TIMEOUT_MS);
+    await this.#options.workload.readsAgain(LIVENESS_TIMEOUT_MS);
     const tookMs = Math.round(performance.now() - startedAt);
     this.#longestRecoveryMs = Math.max(this.#longestRecoveryMs, tookMs);
     this.#say('whole again', { tookMs });

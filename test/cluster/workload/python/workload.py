@@ -5,10 +5,11 @@ usage: workload.py ROLE JSON
 Roles: "produce", "read" (partitions assigned, from their start), "fresh" (the same, up to the ends found at the start, then
 ends) and "member" (of a group, committing what it told). The JSON object has bootstrap, topic, partitions and process;
 for producers first (their values count up from there) and rate (values a second); for members group and protocol. Ends, what is
-under way finished, when its stdin is closed.
+under way finished, when its stdin is closed. With CLIENT_LOGS, a directory, in the environment, the client's own debug log goes there.
 """
 import json
 import logging
+import logging.handlers
 import os
 import select
 import sys
@@ -34,6 +35,8 @@ RESILIENT = {
     'socket.timeout.ms': 5000,
     'log_level': 0,
 }
+LOGGED = 'broker,topic,metadata,cgrp,eos,protocol'
+LOG_BYTES = 64 * 1024 * 1024
 # Errors that say for certain that nothing was or will be written.
 CERTAIN = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError._PURGE_QUEUE, KafkaError._UNKNOWN_PARTITION}
 
@@ -67,6 +70,26 @@ class Reasons(logging.Handler):
             self.story.note('new producer epoch', reason=message)
 
 
+def logger_of(story):
+    logger = logging.getLogger(story.process)
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    directory = os.environ.get('CLIENT_LOGS')
+    if directory:
+        file = logging.handlers.RotatingFileHandler(
+            os.path.join(directory, story.process + '.log'), maxBytes=LOG_BYTES, backupCount=2)
+        file.setFormatter(logging.Formatter('%(asctime)s %(message)s'))
+        logger.addHandler(file)
+    return logger
+
+
+def logged(more=()):
+    """Settings of a client that tells what `more` names, and everything of use where its log is kept."""
+    if os.environ.get('CLIENT_LOGS'):
+        return {'debug': LOGGED, 'log_level': 7}
+    return {'debug': ','.join(more), 'log_level': 7} if more else {}
+
+
 def told_to_end():
     return bool(select.select([sys.stdin], [], [], 0)[0])
 
@@ -90,14 +113,11 @@ def produce(settings, story):
                 story.tell(kind, sends=sends)
                 completed[kind] = []
 
-    logger = logging.getLogger('producer')
-    logger.setLevel(logging.DEBUG)
-    logger.propagate = False
+    logger = logger_of(story)
     logger.addHandler(Reasons(story))
     producer = Producer({
         **RESILIENT,
-        'debug': 'eos',
-        'log_level': 7,
+        **logged(['eos']),
         'bootstrap.servers': settings['bootstrap'],
         'client.id': story.process,
         'acks': 'all',
@@ -114,10 +134,13 @@ def produce(settings, story):
     }, logger=logger)
     padding = [b' ' + os.urandom(length).hex().encode() for length in (3, 20, 60, 200)]
     value = settings['first']
-    due = time.monotonic()
+    since = time.monotonic()
     owed = 0.0
     while not told_to_end():
-        owed += rate * BURST_S
+        # By the clock: polling returns early where something was delivered.
+        now_s = time.monotonic()
+        owed += rate * (now_s - since)
+        since = now_s
         burst = []
         while owed >= 1:
             burst.append((value % partitions, None, value))
@@ -127,16 +150,9 @@ def produce(settings, story):
             story.tell('invoke', sends=burst)
             for partition, _, number in burst:
                 send(producer, topic, partition, b'%d' % number + padding[number % 4], delivered)
-        producer.poll(0)
+        producer.poll(BURST_S)
         tell_completed()
         sys.stdout.flush()
-        due += BURST_S
-        pause = due - time.monotonic()
-        if pause > 0:
-            producer.poll(pause)
-            tell_completed()
-        else:
-            due = time.monotonic()
     until = time.monotonic() + FLUSH_S
     while len(producer) > 0 and time.monotonic() < until:
         producer.poll(0.05)
@@ -158,6 +174,7 @@ def send(producer, topic, partition, value, delivered):
 def consumer_settings(settings, story):
     return {
         **RESILIENT,
+        **logged(),
         'bootstrap.servers': settings['bootstrap'],
         'client.id': story.process,
         'group.id': settings.get('group', story.process),
@@ -183,7 +200,7 @@ def tell_polled(messages, story):
 
 def read(settings, story, ends=None):
     """Reads to `ends` ([partition]), or on and on. A position that the cluster does not know is an error, not a jump."""
-    consumer = Consumer({**consumer_settings(settings, story), 'auto.offset.reset': 'error'})
+    consumer = Consumer({**consumer_settings(settings, story), 'auto.offset.reset': 'error'}, logger=logger_of(story))
     partitions = list(range(settings['partitions']))
     story.tell('assign', partitions=partitions)
     consumer.assign([TopicPartition(settings['topic'], each, OFFSET_BEGINNING) for each in partitions])
@@ -226,7 +243,7 @@ def member(settings, story):
         'auto.offset.reset': 'earliest',
         'group.protocol': settings.get('protocol', 'classic'),
         **({'session.timeout.ms': 6000, 'heartbeat.interval.ms': 500} if settings.get('protocol', 'classic') == 'classic' else {}),
-    })
+    }, logger=logger_of(story))
 
     def assigned(client, partitions):
         known = generation(client)
