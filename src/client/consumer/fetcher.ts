@@ -213,8 +213,10 @@ export class Fetcher {
     this.#exchange({ broker, session, wanted, maxBytes }).then(
       (answer) => {
         done();
-        if (!this.#stopped) this.#receive(broker, wanted, answer);
-        this.poke();
+        if (this.#stopped) return;
+        this.#receive(broker, wanted, answer);
+        this.#ask();
+        this.#wakeAfterTurn();
       },
       (error: unknown) => {
         done();
@@ -252,7 +254,14 @@ export class Fetcher {
       if (fetched.errorCode === ErrorCode.NONE) this.#accept(each, fetched);
       else this.#refused(broker, each, fetched, answer);
     }
-    this.#wakeReader?.();
+  }
+
+  /**
+   * Lets the reader go on once the next request has left: a fast one works through all that is there without a pause, and
+   * the broker would wait for it, then it for the broker.
+   */
+  #wakeAfterTurn(): void {
+    this.#cluster.dependencies.clock.afterTurn(() => this.#wakeReader?.());
   }
 
   #accept({ position, topic: view }: Wanted, answer: PartitionFetch): void {
