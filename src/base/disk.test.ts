@@ -106,6 +106,20 @@ test('listing tells directories from files and follows symbolic links', () => {
   assert.equal(entries.size, 4);
 });
 
+test('a removal on the thread pool that fails does not hold up the next', async () => {
+  const parent = join(directory, 'removals');
+  disk.makeDirectory(join(parent, 'not-a-file'));
+  disk.replaceFile(join(parent, 'file'), Buffer.from('x'));
+  const failing = disk.removeAsync(join(parent, 'not-a-file'));
+  const next = disk.removeAsync(join(parent, 'file'));
+  await assert.rejects(failing, { syscall: 'unlink' });
+  await next;
+  assert.deepEqual(
+    disk.list(parent).map(({ name }) => name),
+    ['not-a-file'],
+  );
+});
+
 test('removing what is absent is no error and a tree goes with all in it', async () => {
   const parent = join(directory, 'tree');
   disk.makeDirectory(join(parent, 'a', 'b'));
@@ -115,6 +129,7 @@ test('removing what is absent is no error and a tree goes with all in it', async
   await disk.removeTree(parent);
   await disk.removeTree(parent);
   disk.remove(join(parent, 'file'));
+  await disk.removeAsync(join(parent, 'file'));
   assert.equal(disk.exists(parent), false);
   assert.equal(disk.sizeOf(parent), undefined);
 });

@@ -28,10 +28,11 @@ import {
   writeSync,
   writevSync,
 } from 'node:fs';
-import { rm, statfs } from 'node:fs/promises';
+import { rm, statfs, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { openDirectoryLocks } from './directory-lock.ts';
+import { systemErrorCode } from './errors.ts';
 import type { FileEntry, FileHandle, FileSystem } from './file-system.ts';
 import { libc } from './libc.ts';
 
@@ -228,6 +229,23 @@ async function syncDirectoryAsync(path: string): Promise<void> {
   }
 }
 
+let lastRemoval: Promise<void> = Promise.resolve();
+
+/** One after the other: a retention that lets go of hundreds of files must leave threads of the pool to reads and syncs. */
+function removeAsync(path: string): Promise<void> {
+  const done = lastRemoval.then(() => unlinkWhereThere(path));
+  lastRemoval = done.catch(() => undefined);
+  return done;
+}
+
+async function unlinkWhereThere(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOENT') throw error;
+  }
+}
+
 async function syncVolume(path: string): Promise<boolean> {
   if (libc?.syncVolume === undefined) return false;
   const directory = await openAsync(path, 'r');
@@ -274,6 +292,7 @@ export const disk: FileSystem = {
   remove: (path) => {
     if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) rmSync(path, { force: true });
   },
+  removeAsync,
   removeTree: (path) => rm(path, { recursive: true, force: true }),
   syncDirectory,
   syncDirectoryAsync,

@@ -383,6 +383,11 @@ class SimulatedProcess implements FileSystem {
     this.#unlink(path, node);
   }
 
+  async removeAsync(path: string): Promise<void> {
+    await this.turn();
+    this.remove(path);
+  }
+
   #unlink(path: string, node: SimulatedNode): void {
     if (node instanceof SimulatedFile) this.grew(-node.length);
     this.#disk.journal.change({ from: this.#place(path) });

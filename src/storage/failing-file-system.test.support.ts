@@ -2,7 +2,16 @@
 import { disk } from '../base/disk.ts';
 import type { FileHandle, FileSystem } from '../base/file-system.ts';
 
-export type Operation = 'open' | 'write' | 'truncate' | 'sync' | 'read' | 'rename' | 'remove' | 'replace';
+export type Operation =
+  | 'open'
+  | 'write'
+  | 'truncate'
+  | 'sync'
+  | 'read'
+  | 'rename'
+  | 'remove'
+  | 'removeAsync'
+  | 'replace';
 
 export interface Fault {
   readonly operation: Operation;
@@ -66,6 +75,10 @@ function failingFileSystem(check: Check): FileSystem {
     remove: (path) => {
       guard('remove', path);
       disk.remove(path);
+    },
+    removeAsync: async (path) => {
+      guard('removeAsync', path);
+      await disk.removeAsync(path);
     },
     rename: (from, to) => {
       guard('rename', from);

@@ -6,6 +6,7 @@ import { ErrorCode } from '../protocol/error-codes.ts';
 import * as batch from '../records/batch.ts';
 import { CODECS } from '../records/compression/codec-numbers.ts';
 import { readRecords } from '../records/reader.ts';
+import { failingDisk } from './failing-file-system.test.support.ts';
 import {
   appendEach,
   buildRecords,
@@ -14,6 +15,7 @@ import {
   newLog,
   readAll,
   testDependencies,
+  until,
   withDirectory,
 } from './log.test.support.ts';
 import { type Log, openLog } from './log.ts';
@@ -142,7 +144,8 @@ test('retention by time deletes what is old, and never what is not replicated', 
   await withDirectory(async (directory) => {
     const clock = new ManualClock();
     const config = { segmentBytes: 200, retentionMs: HOUR, fileDeleteDelayMs: 1000 };
-    const log = newLog(directory, config, testDependencies({ clock }));
+    const { fileSystem, operations } = failingDisk();
+    const log = newLog(directory, config, testDependencies({ clock, fileSystem }));
     for (let index = 0; index < 10; index++) {
       append(log, { values: ['x'.repeat(50)], timestamp: FIRST_TIMESTAMP + index });
     }
@@ -158,11 +161,16 @@ test('retention by time deletes what is old, and never what is not replicated', 
     assert.equal(log.segmentCount, 1);
     assert.ok(readdirSync(directory).some((name) => name.endsWith('.deleted')));
     clock.advance(1000);
+    await until(() => !readdirSync(directory).some((name) => name.endsWith('.deleted')));
+    assert.deepEqual(
+      operations.filter((operation) => /^remove .*\.log/.test(operation)),
+      [],
+      'large files are removed off the event loop',
+    );
     assert.deepEqual(
       readdirSync(directory).filter((name) => name.endsWith('.log')),
       ['00000000000000000010.log'],
     );
-    assert.ok(!readdirSync(directory).some((name) => name.endsWith('.deleted')));
     append(log, { values: ['x'] });
     assert.equal(log.endOffset, 11);
     await log.close();

@@ -79,6 +79,14 @@ export function readAll(log: Log, from: Offset, upTo: Offset = log.endOffset, ma
   return Buffer.concat(parts);
 }
 
+/** Waits for what happens off the event loop. */
+export async function until(condition: () => boolean): Promise<void> {
+  for (const end = Date.now() + 10_000; !condition(); ) {
+    assert.ok(Date.now() < end, 'it happens within 10 s');
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
 /** A clock that moves only when told. */
 export class ManualClock implements Clock {
   wall = FIRST_TIMESTAMP;

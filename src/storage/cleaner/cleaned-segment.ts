@@ -3,7 +3,7 @@
  * and put in their place in one synchronous run. Whatever moment the process or the power ends at, the next start finds
  * either all of the old ones or this one (interrupted-swap.ts).
  */
-import type { Timestamp } from '../../base/units.ts';
+import type { Offset, Timestamp } from '../../base/units.ts';
 import * as batch from '../../records/batch.ts';
 import { CorruptRecords } from '../../records/corrupt-records.ts';
 import type { LogCore } from '../log-core.ts';
@@ -37,7 +37,7 @@ export class CleanedSegment {
     this.#replaced = replaced;
     const { baseOffset } = replaced[0]!;
     // What an attempt before this one left.
-    this.#removeFiles(CLEANED_SUFFIX, baseOffset);
+    for (const path of this.#unfinishedPaths(baseOffset)) core.fileSystem.remove(path);
     for (const kind of [LOG_SUFFIX, OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX]) {
       core.fileSystem.open(this.#path(kind, CLEANED_SUFFIX, baseOffset)).close();
     }
@@ -90,6 +90,9 @@ export class CleanedSegment {
 
   /** From the end of this on the new segment is what a start would find, whatever becomes of the old ones. */
   async announce(): Promise<void> {
+    // A pass shortly before this one left them: to rename over a large file takes as long as to remove it.
+    const left = this.#replaced.flatMap((segment) => segment.deletedNames());
+    for (const name of left) await this.#core.fileSystem.removeAsync(`${this.#core.place.path}/${name}`);
     for (const kind of SEGMENT_SUFFIXES) this.#rename(kind, CLEANED_SUFFIX, SWAP_SUFFIX);
     await this.#core.fileSystem.syncDirectoryAsync(this.#core.place.path);
   }
@@ -126,18 +129,17 @@ export class CleanedSegment {
   }
 
   /** Takes everything back, as far as the disk lets it. Only where `swapIn` has not begun. */
-  discard(): void {
+  async discard(): Promise<void> {
     const { baseOffset } = this.#segment;
     if (!this.#segment.file.isRetired) this.#segment.retire();
-    this.#removeFiles(SWAP_SUFFIX, baseOffset);
-    this.#removeFiles(CLEANED_SUFFIX, baseOffset);
+    // In this turn: a start after the log was truncated and appended to again must find nothing that was announced.
+    // The log file last: a start takes an index without it for the rest of a swap that was completed.
+    for (const kind of SEGMENT_SUFFIXES.toReversed()) this.#rename(kind, SWAP_SUFFIX, CLEANED_SUFFIX);
+    for (const path of this.#unfinishedPaths(baseOffset)) await this.#core.fileSystem.removeAsync(path);
   }
 
-  /** The log file last: a start takes an index without it for the rest of a swap that was completed. */
-  #removeFiles(suffix: string, baseOffset: number): void {
-    for (const kind of SEGMENT_SUFFIXES.toReversed()) {
-      this.#core.fileSystem.remove(this.#path(kind, suffix, baseOffset));
-    }
+  #unfinishedPaths(baseOffset: Offset): string[] {
+    return SEGMENT_SUFFIXES.map((kind) => this.#path(kind, CLEANED_SUFFIX, baseOffset));
   }
 
   #rename(kind: string, from: string, to: string): void {

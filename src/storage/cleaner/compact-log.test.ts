@@ -2,7 +2,16 @@ import assert from 'node:assert/strict';
 import { closeSync, openSync, readdirSync, rmSync, statSync, utimesSync, writeSync } from 'node:fs';
 import { test } from 'node:test';
 import { ControlType } from '../../records/control.ts';
-import { FIRST_TIMESTAMP, ManualClock, newLog, readAll, testDependencies, withDirectory } from '../log.test.support.ts';
+import { failingDisk } from '../failing-file-system.test.support.ts';
+import {
+  FIRST_TIMESTAMP,
+  ManualClock,
+  newLog,
+  readAll,
+  testDependencies,
+  until,
+  withDirectory,
+} from '../log.test.support.ts';
 import { openLog } from '../log.ts';
 import { defaultLogConfig, type LogConfig } from '../log-config.ts';
 import { append, compactOnce, mark, readBatches, readEntries } from './compaction.test.support.ts';
@@ -327,6 +336,46 @@ test('truncation ends a pass that runs, and retention waits for it', async () =>
       [],
     );
     assert.equal(log.applyRetention(clock.wall + 1e6), 1);
+    await log.close();
+  });
+});
+
+test('the event loop never gives back a large file: not of a pass shortly after another, nor of one that was given up', async () => {
+  await withDirectory(async (directory) => {
+    const clock = new ManualClock();
+    const { fileSystem, operations } = failingDisk();
+    const log = newLog(directory, { ...COMPACT, fileDeleteDelayMs: 1000 }, testDependencies({ clock, fileSystem }));
+    const deleted = `${directory}/00000000000000000000.log.deleted`;
+    const cleaned = `${directory}/00000000000000000000.log.cleaned`;
+    for (const value of ['1', '2', '3']) {
+      append(log, [{ key: 'a', value }]);
+      log.roll();
+      append(log, [{ key: 'b', value }]);
+    }
+    await compactOnce(log, clock);
+    log.roll();
+    append(log, [{ key: 'c', value: '1' }]);
+    operations.length = 0;
+    await compactOnce(log, clock);
+    const setAside = operations.indexOf(`rename ${directory}/00000000000000000000.log`);
+    assert.ok(operations.slice(0, setAside).includes(`removeAsync ${deleted}`), 'nothing is renamed over');
+    log.roll();
+    append(log, [{ key: 'c', value: '2' }]);
+    operations.length = 0;
+    assert.equal(
+      await compactOnce(log, clock, { isStopped: () => operations.includes(`rename ${cleaned}`) }),
+      undefined,
+    );
+    assert.ok(
+      operations.indexOf(`removeAsync ${cleaned}`) > operations.indexOf(`rename ${cleaned.replace('cleaned', 'swap')}`),
+    );
+    assert.ok(!readdirSync(directory).some((name) => /cleaned|swap/.test(name)));
+    clock.advance(1000);
+    await until(() => !readdirSync(directory).some((name) => name.endsWith('.deleted')));
+    assert.deepEqual(
+      operations.filter((operation) => operation.startsWith('remove ') && !operation.endsWith('.cleaned')),
+      [],
+    );
     await log.close();
   });
 });

@@ -212,14 +212,14 @@ class CompactionRun {
       cleaned.swapIn();
     } catch (error) {
       if (begun) core.fail(error, 'replace segments with a compacted one');
-      else this.#discard(cleaned);
+      else await this.#discard(cleaned);
       throw error;
     }
   }
 
-  #discard(cleaned: CleanedSegment): void {
+  async #discard(cleaned: CleanedSegment): Promise<void> {
     try {
-      cleaned.discard();
+      await cleaned.discard();
     } catch (error) {
       // The next attempt, or the next start, removes them.
       this.#core.logger.warn('Files of an unfinished compaction stay behind', { error: String(error) });
