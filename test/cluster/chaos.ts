@@ -82,7 +82,7 @@ async function runOn(cluster: Cluster, options: ChaosOptions): Promise<boolean> 
   const { history: file, rate, seed, minutes, only } = options;
   const workload = await startWorkload({ cluster, topic: TOPIC, partitions: PARTITIONS, file, rate });
   try {
-    await workload.writesAgain(60_000);
+    await workload.producersEstablished(60_000);
     const recreated = new RecreatedTopic(cluster);
     const rounds = await runRounds({ cluster, workload, seed, minutes, only, log });
     log('ending');

@@ -59,7 +59,7 @@ test('a cluster under faults loses nothing, repeats nothing, and goes on', async
   const file = join(directory, 'history.jsonl');
   const workload = await startWorkload({ cluster, topic: TOPIC, partitions: PARTITIONS, file });
   context.after(() => workload.abandon());
-  await workload.writesAgain(60_000);
+  await workload.producersEstablished(60_000);
   const stage: Stage = {
     context,
     scene: { cluster, workload },

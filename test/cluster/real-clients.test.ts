@@ -50,7 +50,7 @@ test('every client writes and reads on while leaders and coordinators die', asyn
     workload.run(name, 'member', { group: `assigned-${name}`, protocol: 'consumer' });
   }
   workload.watchLeaders();
-  await workload.writesAgain(60_000);
+  await workload.producersEstablished(60_000);
 
   const gaps: number[] = [];
   const reads: number[] = [];

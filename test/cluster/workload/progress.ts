@@ -14,6 +14,8 @@ export class Progress {
   /** Of what is acknowledged, when the latest was sent. */
   readonly #latestSent = new Map<Partition, number>();
   readonly #highestAcknowledged = new Map<Partition, number>();
+  /** Where each producer was acknowledged. */
+  readonly #written = new Map<string, Set<Partition>>();
   readonly #highestRead = new Map<string, Map<Partition, number>>();
   /** How often each note was told. */
   readonly notes = new Map<string, number>();
@@ -34,6 +36,7 @@ export class Progress {
     if (line.type !== 'ok') return;
     for (const [partition, offset, value] of line.sends ?? []) {
       this.#acknowledge(partition, offset, line.at);
+      this.#writtenBy(line.process).add(partition);
       raise(this.#latestSent, partition, this.#underWay.get(value) ?? 0);
       this.#underWay.delete(value);
     }
@@ -47,6 +50,21 @@ export class Progress {
     // Many are told at once.
     else if (at > times.at(-1)!) times.push(at);
     raise(this.#highestAcknowledged, partition, offset ?? -1);
+  }
+
+  #writtenBy(process: string): Set<Partition> {
+    let written = this.#written.get(process);
+    if (written === undefined) {
+      written = new Set();
+      this.#written.set(process, written);
+    }
+    return written;
+  }
+
+  /** Whether something of this producer is acknowledged in each of the partitions. */
+  isEstablished(process: string, partitions: readonly Partition[]): boolean {
+    const written = this.#writtenBy(process);
+    return partitions.every((partition) => written.has(partition));
   }
 
   #read(process: string, partition: Partition, offset: number): void {

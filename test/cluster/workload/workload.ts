@@ -114,6 +114,19 @@ export class Workload {
     return true;
   }
 
+  /**
+   * Resolves once every producer is known in every partition; rejects after `timeoutMs`. Until then a leader takes any
+   * sequence number from it, as Kafka's do, who cannot tell it from one that is forgotten: where the first batches of one
+   * that pipelines meet a change of leaders, later ones overtake those that wait at the former leader.
+   */
+  async producersEstablished(timeoutMs: number): Promise<void> {
+    await this.options.cluster.until('every producer has written to every partition', timeoutMs, async () => {
+      this.expectAlive();
+      const producers = this.of('produce').map(({ settings }) => settings.process);
+      return producers.every((producer) => this.progress.isEstablished(producer, this.partitions));
+    });
+  }
+
   /** Resolves once every partition was written to after now; rejects after `timeoutMs`. */
   async writesAgain(timeoutMs: number): Promise<void> {
     const since = monotonicMicroseconds();
