@@ -7,7 +7,7 @@ import * as batch from './batch.ts';
 import { BROKEN, PARTIAL, wholeBatchBytes } from './bounds.ts';
 import { decompress, MOST_UNCOMPRESSED_BYTES } from './compression/codecs.ts';
 import { CorruptRecords } from './corrupt-records.ts';
-import { RecordCursor } from './record-cursor.ts';
+import { RecordCursor, type RecordSpan } from './record-cursor.ts';
 
 export interface RecordHeader {
   readonly key: string;
@@ -39,21 +39,27 @@ export function openRecords(bytes: Buffer, at: number, options: ReadOptions = {}
   const size = wholeBatchBytes(bytes, at);
   if (size === BROKEN || size === PARTIAL) throw new CorruptRecords('there is no whole record batch');
   if (batch.magic(bytes, at) !== batch.MAGIC_V2) throw new CorruptRecords('a batch of a format before version 2');
-  const bits = batch.attributes(bytes, at);
-  const codec = batch.codecOf(bits);
+  const codec = batch.codecOf(batch.attributes(bytes, at));
   const from = at + batch.BATCH_HEADER_BYTES;
   const to = at + size;
-  const base = {
+  const count = batch.recordCount(bytes, at);
+  // A batch that compaction has emptied keeps its codec but has no compressed block.
+  if (codec === 0 || (count === 0 && from === to)) return new RecordCursor(bytes, spanOf(bytes, at, { from, to }));
+  const plain = decompress(codec, bytes.subarray(from, to), options.maxUncompressedBytes ?? MOST_UNCOMPRESSED_BYTES);
+  return new RecordCursor(plain, spanOf(bytes, at, { from: 0, to: plain.length }));
+}
+
+/** Where the records of the batch at `at` lie, and what they count from. */
+function spanOf(bytes: Buffer, at: number, { from, to }: { readonly from: number; readonly to: number }): RecordSpan {
+  // Spelled out: what a spread makes is slow to look things up in.
+  return {
+    from,
+    to,
     count: batch.recordCount(bytes, at),
     baseOffset: batch.baseOffset(bytes, at),
     baseTimestamp: batch.baseTimestamp(bytes, at),
-    appendTimestamp: batch.usesAppendTime(bits) ? batch.maxTimestamp(bytes, at) : undefined,
+    appendTimestamp: batch.usesAppendTime(batch.attributes(bytes, at)) ? batch.maxTimestamp(bytes, at) : undefined,
   };
-  if (codec === 0) return new RecordCursor(bytes, { ...base, from, to });
-  // A batch that compaction has emptied keeps its codec but has no compressed block.
-  if (base.count === 0 && from === to) return new RecordCursor(bytes, { ...base, from, to });
-  const plain = decompress(codec, bytes.subarray(from, to), options.maxUncompressedBytes ?? MOST_UNCOMPRESSED_BYTES);
-  return new RecordCursor(plain, { ...base, from: 0, to: plain.length });
 }
 
 /** The records of the batch at `at`, one after the other. Throws CorruptRecords, possibly after some records. */

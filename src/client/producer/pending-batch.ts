@@ -91,8 +91,11 @@ export class PendingBatch {
     place?: { readonly identity: ProducerIdentity; readonly baseSequence: number },
   ): Buffer {
     if (this.#finished === undefined) {
+      // Spelled out: what a spread makes is slow to look things up in.
+      const { codec, level } = compression;
       this.#finished = this.#writer!.finish({
-        ...compression,
+        codec,
+        level,
         producerId: place?.identity.id,
         producerEpoch: place?.identity.epoch,
         baseSequence: place?.baseSequence,
