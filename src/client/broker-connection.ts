@@ -59,12 +59,18 @@ export class BrokerConnection {
    * Sends a request in the highest common version and resolves with the answer. Rejects as `Channel.request` does, and
    * with UNSUPPORTED_VERSION; only after that and after CHANNEL_CLOSED is it certain that the broker did nothing.
    */
-  async request<Req extends Fields, Res extends Fields>(
+  request<Req extends Fields, Res extends Fields>(
     api: Api<Req, Res>,
     body: EncodableFields<Req>,
     options: RequestOptions = {},
   ): Promise<DecodedFields<Res>> {
-    return this.#channel.request(api, this.versions.choose(api, options.atMostVersion), body, options);
+    let version: number;
+    try {
+      version = this.versions.choose(api, options.atMostVersion);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#channel.request(api, version, body, options);
   }
 
   /** Sends a request that is never answered. */

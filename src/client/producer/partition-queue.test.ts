@@ -10,7 +10,7 @@ const CLOSING = { codec: 0, level: undefined };
 function queueOf(batches: number): PartitionQueue {
   const queue = new PartitionQueue('t', 0, options);
   for (let index = 0; index < batches; index++) {
-    queue.openBatch(1000, 0).append(0, null, Buffer.alloc(1000), undefined);
+    queue.newBatch(1000, 0).append(0, null, Buffer.alloc(1000), undefined);
   }
   return queue;
 }

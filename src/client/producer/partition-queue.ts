@@ -45,10 +45,14 @@ export class PartitionQueue {
     return this.waiting.length === 0 && this.inFlight.size === 0;
   }
 
-  /** The batch that takes a record of at most `recordBytes`: the open one, or a new one where that is full. */
-  openBatch(recordBytes: number, nowMs: number): PendingBatch {
+  /** The batch at the end, where it takes one more record of at most `recordBytes`. */
+  openBatch(recordBytes: number): PendingBatch | undefined {
     const last = this.waiting.at(-1);
-    if (last?.open && last.bytes + recordBytes <= Math.max(this.#options.batchBytes, recordBytes)) return last;
+    return last?.open && last.bytes + recordBytes <= Math.max(this.#options.batchBytes, recordBytes) ? last : undefined;
+  }
+
+  /** A batch behind all others, for a record of at most `recordBytes`. */
+  newBatch(recordBytes: number, nowMs: number): PendingBatch {
     // As much memory as the batch before needed: with few records a batch a full one would be mostly air.
     const capacityBytes = Math.max(
       recordBytes + BATCH_HEADER_BYTES,

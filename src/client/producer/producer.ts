@@ -135,16 +135,19 @@ export class Producer implements AsyncDisposable {
 
   /** As `send`, with a callback instead of a promise. */
   deliver(record: ProducerRecord, callback: DeliveryCallback, signal?: AbortSignal): void {
-    const handIn = (failure?: SluiceError): void => {
-      if (signal?.aborted === true) callback(aborted(signal), undefined);
-      else if (failure !== undefined) callback(failure, undefined);
-      else this.#handIn(record, callback);
-    };
-    if (this.#buffer.hasRoom) handIn();
-    else this.#buffer.whenRoom(handIn);
+    if (this.#buffer.hasRoom) this.#handIn(record, callback, signal);
+    else
+      this.#buffer.whenRoom((failure) => {
+        if (failure === undefined || signal?.aborted === true) this.#handIn(record, callback, signal);
+        else callback(failure, undefined);
+      });
   }
 
-  #handIn(record: ProducerRecord, callback: DeliveryCallback): void {
+  #handIn(record: ProducerRecord, callback: DeliveryCallback, signal: AbortSignal | undefined): void {
+    if (signal?.aborted === true) {
+      callback(aborted(signal), undefined);
+      return;
+    }
     try {
       this.write(record, callback);
     } catch (error) {
@@ -235,7 +238,7 @@ export class Producer implements AsyncDisposable {
     const { clock } = this.#cluster.dependencies;
     const timestamp = record.timestamp ?? clock.wallMs();
     const wasWaiting = queue.waiting.length;
-    const batch = queue.openBatch(bytes, clock.monotonicMs());
+    const batch = queue.openBatch(bytes) ?? queue.newBatch(bytes, clock.monotonicMs());
     const index = batch.append(
       timestamp,
       key,

@@ -204,8 +204,10 @@ export class Sender {
         bytes += parcel.bytes.length;
         parcels.push(parcel);
         // Who was served goes to the end, so that a busy partition does not starve the others.
-        this.#active.delete(queue);
-        this.#active.add(queue);
+        if (this.#active.size > 1) {
+          this.#active.delete(queue);
+          this.#active.add(queue);
+        }
       }
       this.#dispatch(lane, parcels);
       if (identified)
