@@ -4,7 +4,7 @@
  */
 import { BATCH_HEADER_BYTES } from '../../records/batch.ts';
 import type { ResolvedProducerOptions } from './options.ts';
-import { NO_SEQUENCE, PendingBatch } from './pending-batch.ts';
+import { NO_SEQUENCE, PendingBatch, type ProducerIdentity } from './pending-batch.ts';
 
 /** Sequence numbers wrap after 2^31 - 1. */
 const SEQUENCES = 2 ** 31;
@@ -21,6 +21,8 @@ export class PartitionQueue {
   /** After a failure nothing is sent before this. */
   notBeforeMs = 0;
   failures = 0;
+  /** How large a batch grows, before compression: as the producer was told, or smaller where the broker takes no such ones. */
+  batchBytes: number;
   /**
    * A batch has failed: until all that is under way has come back, and while it is tried again, nothing else is sent.
    * Else later batches could push it out of the broker's short memory, and one that was written after all would be
@@ -39,6 +41,7 @@ export class PartitionQueue {
     this.topic = topic;
     this.partition = partition;
     this.#options = options;
+    this.batchBytes = options.batchBytes;
   }
 
   get idle(): boolean {
@@ -48,16 +51,13 @@ export class PartitionQueue {
   /** The batch at the end, where it takes one more record of at most `recordBytes`. */
   openBatch(recordBytes: number): PendingBatch | undefined {
     const last = this.waiting.at(-1);
-    return last?.open && last.bytes + recordBytes <= Math.max(this.#options.batchBytes, recordBytes) ? last : undefined;
+    return last?.open && last.bytes + recordBytes <= Math.max(this.batchBytes, recordBytes) ? last : undefined;
   }
 
   /** A batch behind all others, for a record of at most `recordBytes`. */
   newBatch(recordBytes: number, nowMs: number): PendingBatch {
     // As much memory as the batch before needed: with few records a batch a full one would be mostly air.
-    const capacityBytes = Math.max(
-      recordBytes + BATCH_HEADER_BYTES,
-      Math.min(this.#options.batchBytes, this.#usualBytes),
-    );
+    const capacityBytes = Math.max(recordBytes + BATCH_HEADER_BYTES, Math.min(this.batchBytes, this.#usualBytes));
     const batch = new PendingBatch(nowMs, capacityBytes);
     this.waiting.push(batch);
     return batch;
@@ -67,7 +67,7 @@ export class PartitionQueue {
   readyAtMs(flushing: boolean): number {
     const first = this.waiting[0];
     if (first === undefined || this.#blocked) return Infinity;
-    const full = !first.open || this.waiting.length > 1 || first.bytes >= this.#options.batchBytes;
+    const full = !first.open || this.waiting.length > 1 || first.bytes >= this.batchBytes;
     const fullAtMs = full || flushing ? 0 : first.openedAtMs + this.#options.lingerMs;
     return Math.max(fullAtMs, this.notBeforeMs);
   }
@@ -85,6 +85,15 @@ export class PartitionQueue {
     batch.sent = true;
     this.inFlight.add(batch);
     return batch;
+  }
+
+  /** Gives what a batch was split into the numbers that it had: the broker took none of them. */
+  divideSequence(batch: PendingBatch, parts: readonly PendingBatch[], identity: ProducerIdentity): void {
+    let sequence = batch.baseSequence;
+    for (const part of parts) {
+      part.stamp(identity, sequence);
+      sequence = (sequence + part.count) % SEQUENCES;
+    }
   }
 
   /** Numbers a batch after the ones before it. */
@@ -105,8 +114,8 @@ export class PartitionQueue {
     this.#established = true;
   }
 
-  /** Puts a batch that failed back in front of all later ones. */
-  giveBack(batch: PendingBatch): void {
+  /** Puts a batch that failed back in front of all later ones, or what it was split into. */
+  giveBack(batch: PendingBatch, parts: readonly PendingBatch[] = [batch]): void {
     this.inFlight.delete(batch);
     this.#recovering = true;
     const order = batch.baseSequence;
@@ -114,7 +123,7 @@ export class PartitionQueue {
     if (order !== NO_SEQUENCE) {
       while (place < this.waiting.length && precedes(this.waiting[place]!.baseSequence, order)) place++;
     }
-    this.waiting.splice(place, 0, batch);
+    this.waiting.splice(place, 0, ...parts);
   }
 
   /**

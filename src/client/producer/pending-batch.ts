@@ -4,6 +4,7 @@ import type { SluiceError } from '../../base/errors.ts';
 import type { Offset, ProducerId, Timestamp } from '../../base/units.ts';
 import { BatchWriter, type NewHeader } from '../../records/builder.ts';
 import { stampProducer } from '../../records/producer-fields.ts';
+import { openRecords, viewRecord } from '../../records/reader.ts';
 
 /** How a batch ended: acknowledged with its place, or not. */
 export type BatchOutcome =
@@ -16,8 +17,13 @@ export type BatchOutcome =
     }
   | { readonly ok: false; readonly error: SluiceError };
 
-/** Told how a batch ended, by each of its records that has one. */
+/** Told how a batch ended, by each of its records that has one; with the record's place in the batch that it ended in. */
 export type OutcomeListener = (outcome: BatchOutcome, index: number) => void;
+
+export interface Compression {
+  readonly codec: number;
+  readonly level: number | undefined;
+}
 
 /** Who sends, as the broker knows it. */
 export interface ProducerIdentity {
@@ -44,6 +50,8 @@ export class PendingBatch {
   #writer: BatchWriter | undefined;
   #finished: Buffer | undefined;
   #recordCount = 0;
+  /** Size before compression, once closed. */
+  #plainBytes = 0;
   #settledPromise: Promise<BatchOutcome> | undefined;
   #resolveSettled: ((outcome: BatchOutcome) => void) | undefined;
   /** By the record's place; made for the first one that wants to know. */
@@ -87,12 +95,13 @@ export class PendingBatch {
 
   /** The bytes to send. The first call closes and compresses the batch, and gives it its place if there is one to give. */
   finish(
-    compression: { readonly codec: number; readonly level: number | undefined },
+    compression: Compression,
     place?: { readonly identity: ProducerIdentity; readonly baseSequence: number },
   ): Buffer {
     if (this.#finished === undefined) {
       // Spelled out: what a spread makes is slow to look things up in.
       const { codec, level } = compression;
+      this.#plainBytes = this.#writer!.bytes;
       this.#finished = this.#writer!.finish({
         codec,
         level,
@@ -111,6 +120,54 @@ export class PendingBatch {
     assert(this.#finished !== undefined, 'only a closed batch has a sequence');
     this.baseSequence = baseSequence;
     stampProducer(this.#finished, 0, { ...identity, baseSequence });
+  }
+
+  /** Size before compression. */
+  get plainBytes(): number {
+    return this.#writer?.bytes ?? this.#plainBytes;
+  }
+
+  /**
+   * The records of this closed batch in closed ones of at most `mostBytes` before compression, of one record at the least.
+   * They take its place: whoever waits for this one is told what becomes of them.
+   */
+  split(compression: Compression, mostBytes: number): PendingBatch[] {
+    const parts: PendingBatch[] = [];
+    const cursor = openRecords(this.#finished!, 0);
+    for (let index = 0; cursor.next(); index++) {
+      const bytes = cursor.recordEnd - cursor.recordAt;
+      let part = parts.at(-1);
+      if (part === undefined || part.bytes + bytes > mostBytes) {
+        part = new PendingBatch(this.openedAtMs, mostBytes);
+        // Where an earlier attempt was written, the broker finds the numbers of the parts taken.
+        part.uncertain = this.uncertain;
+        part.everUncertain = this.everUncertain;
+        parts.push(part);
+      }
+      const { timestamp, key, value, headers } = viewRecord(cursor);
+      const place = part.append(timestamp, key, value, headers);
+      const listener = this.#listeners?.[index];
+      if (listener === undefined) part.unwatched++;
+      else part.listen(place, listener);
+    }
+    for (const part of parts) {
+      part.finish(compression);
+      part.chargedBytes = Math.floor((this.chargedBytes * part.count) / this.count);
+      this.chargedBytes -= part.chargedBytes;
+      this.#recordCount -= part.count;
+    }
+    this.#becomes(parts);
+    return parts;
+  }
+
+  #becomes(parts: readonly PendingBatch[]): void {
+    const resolve = this.#resolveSettled;
+    this.#listeners = undefined;
+    this.#finished = undefined;
+    if (resolve === undefined) return;
+    void Promise.all(parts.map((part) => part.settled())).then((outcomes) => {
+      resolve(outcomes.find(({ ok }) => !ok) ?? outcomes[0]!);
+    });
   }
 
   /** An attempt ended, and the batch may have been written. */

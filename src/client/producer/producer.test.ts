@@ -80,6 +80,43 @@ test('records and writes from before the topic is known keep their order', () =>
     assert.deepEqual(log.partitions[0], numbers(20));
   }));
 
+for (const idempotent of [true, false]) {
+  for (const compression of ['none', 'gzip'] as const) {
+    const name = `idempotent: ${idempotent}, compression: ${compression}`;
+    test(`batches that are larger than the topic allows arrive in smaller ones, records in order (${name})`, () =>
+      withProducer({ idempotent, compression, lingerMs: 0, batchBytes: 16_384 }, async ({ producer, log }) => {
+        await producer.send({ topic: 'orders', value: 'first' });
+        log.maxMessageBytes = 600;
+        const filler = Buffer.from(seededRandom(1).bytes(90)).toString('hex');
+        const values = numbers(400).map((value) => `${value} ${filler.slice(Number(value) % 90)}`);
+        const headers = [{ key: 'h', value: 'v' }];
+        const sent = values.map((value) => producer.send({ topic: 'orders', key: 'k', value, headers }));
+        const receipts = await Promise.all(sent);
+        assert.deepEqual(log.partitions[0], ['first', ...values]);
+        assert.deepEqual(
+          receipts.map(({ offset }) => offset),
+          values.map((_, index) => index + 1),
+        );
+        const { splitBatches, acknowledgedRecords, bufferedBytes } = producer.metrics;
+        assert.ok(splitBatches > 0);
+        assert.deepEqual([acknowledgedRecords, bufferedBytes], [401, 0]);
+        for (const value of values) producer.write({ topic: 'orders', key: 'k', value, headers });
+        await producer.flush();
+        assert.equal(producer.metrics.splitBatches, splitBatches, 'later batches are no larger than what was taken');
+      }));
+  }
+}
+
+test('a record that is larger than the topic allows fails alone, and flush tells of it', () =>
+  withProducer({ lingerMs: 0 }, async ({ producer, log }) => {
+    await producer.send({ topic: 'orders', value: 'first' });
+    log.maxMessageBytes = 300;
+    for (const value of [...numbers(10), 'x'.repeat(300), ...numbers(10)]) producer.write({ topic: 'orders', value });
+    await assert.rejects(producer.flush(), failsWith('MESSAGE_TOO_LARGE'));
+    assert.deepEqual(log.partitions[0], ['first', ...numbers(10), ...numbers(10)]);
+    assert.deepEqual(producer.totals, { acknowledgedRecords: 21, failedRecords: 1, bufferedBytes: 0 });
+  }));
+
 test('an idempotent producer neither loses, repeats nor reorders whatever happens to its requests', async () => {
   const seed = Math.floor(Math.random() * 2 ** 31);
   const random = seededRandom(seed);
@@ -87,6 +124,7 @@ test('an idempotent producer neither loses, repeats nor reorders whatever happen
     await withProducer(
       { lingerMs: 0, batchBytes: 200 },
       async ({ producer, log }) => {
+        if (round % 2 === 1) log.maxMessageBytes = 120;
         log.mishap = mishapsFrom(random).next;
         const receipts = numbers(400).map((value, index) => {
           return producer.send({ topic: 'orders', partition: index % 3, value });

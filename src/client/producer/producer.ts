@@ -239,7 +239,7 @@ export class Producer implements AsyncDisposable {
     const timestamp = record.timestamp ?? clock.wallMs();
     const wasWaiting = queue.waiting.length;
     const batch = queue.openBatch(bytes) ?? queue.newBatch(bytes, clock.monotonicMs());
-    const index = batch.append(
+    const place = batch.append(
       timestamp,
       key,
       value,
@@ -248,9 +248,11 @@ export class Producer implements AsyncDisposable {
     batch.chargedBytes += bytes;
     if (callback === undefined) batch.unwatched++;
     else
-      batch.listen(index, (outcome) => settle(callback, outcome, { topic: record.topic, partition, index, timestamp }));
+      batch.listen(place, (outcome, index) =>
+        settle(callback, outcome, { topic: record.topic, partition, index, timestamp }),
+      );
     // Only what changes when something may be sent wakes the sender: a first batch, a batch that got full.
-    if (queue.waiting.length !== wasWaiting || batch.bytes >= this.#options.batchBytes) this.#sender.enqueue(queue);
+    if (queue.waiting.length !== wasWaiting || batch.bytes >= queue.batchBytes) this.#sender.enqueue(queue);
   }
 
   /** The record's partition. Throws, and gives its memory back, where there is no such partition. */

@@ -19,7 +19,6 @@ interface Seen {
 const REMEMBERED_BATCHES = 5;
 const RULES = {
   origin: 'client',
-  maxMessageBytes: 1 << 20,
   segmentBytes: 1 << 30,
   timestampType: 'CreateTime',
   timestampBeforeMaxMs: -1,
@@ -35,6 +34,8 @@ export class ScriptedLog {
   readonly batchCounts: number[][];
   readonly codecs = new Set<number>();
   mishap: () => Mishap = () => 'none';
+  /** Of a batch, as `max.message.bytes`. */
+  maxMessageBytes = 1 << 20;
   readonly #producers: Map<number, Seen>[];
   #nextProducerId = 1000;
 
@@ -64,7 +65,7 @@ export class ScriptedLog {
   #append(index: number, records: Buffer, mishap: Mishap): { errorCode: number; baseOffset: number } {
     if (mishap === 'not leader') return { errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER, baseOffset: -1 };
     if (mishap === 'too few replicas') return { errorCode: ErrorCode.NOT_ENOUGH_REPLICAS, baseOffset: -1 };
-    const valid = validateBatches(records, RULES);
+    const valid = validateBatches(records, { ...RULES, maxMessageBytes: this.maxMessageBytes });
     if (!valid.ok) return { errorCode: valid.errorCode, baseOffset: -1 };
     const log = this.partitions[index]!;
     const producerId = batch.producerId(records, 0);

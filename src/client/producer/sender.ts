@@ -19,7 +19,13 @@ import { backoffMs } from '../retry.ts';
 import { requestIdentity } from './identity.ts';
 import type { ResolvedProducerOptions } from './options.ts';
 import type { PartitionQueue } from './partition-queue.ts';
-import { type BatchOutcome, NO_SEQUENCE, type PendingBatch, type ProducerIdentity } from './pending-batch.ts';
+import {
+  type BatchOutcome,
+  type Compression,
+  NO_SEQUENCE,
+  type PendingBatch,
+  type ProducerIdentity,
+} from './pending-batch.ts';
 import {
   answerFor,
   isSequenceFault,
@@ -59,6 +65,8 @@ export interface SenderCounters {
   batches: number;
   /** Attempts that failed and were followed by another. */
   retriedBatches: number;
+  /** Batches that the broker found too large, sent again in smaller ones. */
+  splitBatches: number;
   /** Of closed batches, on the wire. */
   batchBytes: number;
   /** Of closed batches, before compression. */
@@ -85,6 +93,7 @@ export class Sender {
     requests: 0,
     batches: 0,
     retriedBatches: 0,
+    splitBatches: 0,
     batchBytes: 0,
     uncompressedBytes: 0,
     requestMs: 0,
@@ -93,7 +102,7 @@ export class Sender {
   readonly #cluster: Cluster;
   readonly #options: ResolvedProducerOptions;
   readonly #onSettled: SettledListener;
-  readonly #compression: { readonly codec: number; readonly level: number | undefined };
+  readonly #compression: Compression;
   /** Queues that have something to send or under way, in the order in which they get their turn. */
   readonly #active = new Set<PartitionQueue>();
   readonly #lanes = new Map<BrokerId, Lane>();
@@ -329,6 +338,8 @@ export class Sender {
       if (!isShortOfReplicas(code) && !this.#learnLeader(queue, answer, endpoints))
         this.#cluster.forgetTopic(queue.topic);
       this.#sendAgain(parcel, refusedBy(code, placeOf(queue)));
+    } else if (code === ErrorCode.MESSAGE_TOO_LARGE && batch.count > 1) {
+      this.#split(parcel, refusedBy(code, placeOf(queue), refusalText(answer)));
     } else {
       this.#giveUp(parcel, refusedBy(code, placeOf(queue), refusalText(answer)));
     }
@@ -348,6 +359,18 @@ export class Sender {
     }
     if (!isEcho) batch.uncertain = false;
     this.#sendAgain(parcel, refusedBy(code, placeOf(queue)));
+  }
+
+  /** Sends halves of a batch that is larger than the topic allows (KIP-126), and makes no such large ones there any more. */
+  #split({ queue, batch }: Parcel, error: SluiceError): void {
+    this.counters.splitBatches++;
+    const { topic, partition } = queue;
+    if (isHeard('retried')) tell('retried', { topic, partition, records: batch.count, error });
+    const halfBytes = batch.plainBytes >> 1;
+    queue.batchBytes = Math.min(queue.batchBytes, halfBytes);
+    const parts = batch.split(this.#compression, halfBytes);
+    if (batch.baseSequence !== NO_SEQUENCE) queue.divideSequence(batch, parts, this.#identity!);
+    queue.giveBack(batch, parts);
   }
 
   #sendAgain({ queue, batch }: Parcel, error: SluiceError): void {
