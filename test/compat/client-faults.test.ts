@@ -4,6 +4,7 @@
  * up for gone, broken batches. Each time an error with a code; nothing is dropped in silence, nothing rejects unheard.
  */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -98,6 +99,31 @@ test('records that are too large are refused one by one, the others arrive', asy
   const seen: (string | null)[] = [];
   for await (const { value } of consumer) if (seen.push(value) === 3) break;
   assert.deepEqual(seen, ['a', 'b', 'c']);
+});
+
+test('batches that are larger than the topic allows arrive in smaller ones, in order, each record once', async () => {
+  const client = connect();
+  const topic = 'smaller';
+  await topicWith(client, topic, [], { 'max.message.bytes': '2000' });
+  for (const compression of ['none', 'lz4'] as const) {
+    const producer = client.producer({ compression, batchBytes: 100_000 });
+    // Text that does not get much smaller.
+    const values = Array.from({ length: 1000 }, (_, index) => `${index} ${randomBytes(120).toString('base64')}`);
+    const receipts = await producer.sendAll(values.map((value) => ({ topic, value })));
+    assert.ok(producer.metrics.splitBatches > 0);
+    await producer.close();
+    const consumer = client.consumer(TEXT);
+    consumer.assign([{ topic, partition: 0 }]);
+    consumer.seek({ topic, partition: 0 }, receipts[0]!.offset);
+    const read: [bigint, string | null][] = [];
+    for await (const { offset, value } of consumer) if (read.push([offset, value]) === values.length) break;
+    assert.deepEqual(
+      read,
+      receipts.map(({ offset }, index) => [offset, values[index]!]),
+    );
+    await consumer.close();
+  }
+  await client.close();
 });
 
 test('a topic that is not there, a partition that is not there, and a closed client have a code each', async () => {
