@@ -88,11 +88,18 @@ export class CleanedSegment {
     this.#core.fileSystem.setModifiedMs(segment.file.path, modifiedMs);
   }
 
+  /** Removes what a pass shortly before this one left: to rename over a large file takes as long as to remove it. */
+  async makeWay(): Promise<void> {
+    const { fileSystem, place } = this.#core;
+    for (const name of this.#replaced.flatMap((segment) => segment.deletedNames())) {
+      const path = `${place.path}/${name}`;
+      // Asked first: removals are made one after the other, and mostly there is nothing to wait for.
+      if (fileSystem.exists(path)) await fileSystem.removeAsync(path);
+    }
+  }
+
   /** From the end of this on the new segment is what a start would find, whatever becomes of the old ones. */
   async announce(): Promise<void> {
-    // A pass shortly before this one left them: to rename over a large file takes as long as to remove it.
-    const left = this.#replaced.flatMap((segment) => segment.deletedNames());
-    for (const name of left) await this.#core.fileSystem.removeAsync(`${this.#core.place.path}/${name}`);
     for (const kind of SEGMENT_SUFFIXES) this.#rename(kind, CLEANED_SUFFIX, SWAP_SUFFIX);
     await this.#core.fileSystem.syncDirectoryAsync(this.#core.place.path);
   }

@@ -201,6 +201,7 @@ class CompactionRun {
         });
       }
       await cleaned.finish(modifiedMs);
+      await cleaned.makeWay();
       this.#goOn();
       await cleaned.announce();
       this.#goOn();
