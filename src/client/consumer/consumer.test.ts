@@ -215,6 +215,28 @@ test('a member that went while it joined, and came back, makes nothing of the la
   await scene.end(reading);
 });
 
+for (const groupProtocol of PROTOCOLS) {
+  test(`a member of a ${groupProtocol} group that goes while the program still mourns its partitions, and comes back, joins once`, async () => {
+    const scene = new Scene();
+    scene.logs.append('orders', 0, ['a', 'b']);
+    let done = (): void => undefined;
+    const mourning = new Promise<void>((resolve) => {
+      done = resolve;
+    });
+    const options = { groupProtocol, maxPollIntervalMs: 20_000, autoCommit: false };
+    const reading = scene.member({ ...options, onLost: () => mourning });
+    assert.equal(await reading.next(), 'a');
+    scene.group.heartbeatCodes = [ErrorCode.UNKNOWN_MEMBER_ID];
+    await scene.brokers.pass(25_000);
+    const back = reading.ask();
+    await scene.brokers.pass(1000);
+    done();
+    const { value } = await scene.during(back);
+    assert.equal(String((value as ConsumedRecord).value), 'a');
+    await scene.end(reading);
+  });
+}
+
 test('a commit that a rebalance overtakes is refused at once, not repeated', async () => {
   const scene = new Scene();
   scene.logs.append('orders', 0, ['a']);

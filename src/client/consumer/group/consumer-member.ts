@@ -60,6 +60,8 @@ export class ConsumerMember implements GroupMembership {
   #beatAgain = false;
   #adopting: Promise<void> | undefined;
   #isLost = false;
+  /** Counts the attempts to join, of which only the last one goes on. */
+  #joins = 0;
   #failures = 0;
 
   constructor(cluster: Cluster, link: CoordinatorLink, settings: GroupSettings, host: MembershipHost) {
@@ -82,9 +84,11 @@ export class ConsumerMember implements GroupMembership {
 
   /** Takes a new place in the group, having given up what the former one held. */
   async #join(): Promise<void> {
+    const joins = ++this.#joins;
     if (this.#isLost) await this.#host.lose(this.#host.owned);
+    // Who went meanwhile, and perhaps came back, joins by a later call.
+    if (!this.#isActive() || joins !== this.#joins) return;
     this.#isLost = false;
-    if (!this.#isActive()) return;
     this.#epoch = JOIN;
     this.#told = undefined;
     this.#target = undefined;
@@ -265,9 +269,11 @@ export class ConsumerMember implements GroupMembership {
   }
 
   #adopt(): void {
-    this.#adopting ??= this.#adoptAll().finally(() => {
-      this.#adopting = undefined;
-    });
+    this.#adopting ??= this.#adoptAll()
+      .catch((error: unknown) => this.#end(error))
+      .finally(() => {
+        this.#adopting = undefined;
+      });
   }
 
   /** Until what is held is what shall be held; a target that changes meanwhile is the next one. */
