@@ -2,7 +2,6 @@
  * A client's way to a cluster: finds brokers from the bootstrap servers, keeps what it learned, holds one connection a
  * broker and lane, and tries again where that may help. Producer, consumer and admin share one of these.
  */
-import { setMaxListeners } from 'node:events';
 import type { BrokerId } from '../base/units.ts';
 import type { Uuid } from '../base/uuid.ts';
 import { metadata } from '../protocol/apis/metadata.ts';
@@ -53,8 +52,6 @@ export class Cluster implements AsyncDisposable {
     this.options = resolveClusterOptions(options);
     this.dependencies = dependencies;
     this.#pool = new ConnectionPool(this.options.connection, dependencies);
-    // Every operation under way listens, and there may be any number of them.
-    setMaxListeners(0, this.#stop.signal);
   }
 
   /** Fires when the cluster is closed. */

@@ -1,6 +1,7 @@
 /** Waiting before the next attempt, and giving up in time. */
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
+import { type StopSignals, unlessAborted } from './abort.ts';
 import { aborted, mayRetry } from './errors.ts';
 
 export interface Backoff {
@@ -17,9 +18,6 @@ export function backoffMs({ firstMs, mostMs }: Backoff, failures: number, random
   return grown * (1 - JITTER + 2 * JITTER * random.fraction());
 }
 
-/** Signals of which any stops the operation: the caller's and the client's own. */
-export type StopSignals = readonly (AbortSignal | undefined)[];
-
 /** Resolves after `delayMs`; rejects with ABORTED as soon as a signal fires. Keeps the process alive. */
 export function sleep(clock: Clock, delayMs: number, signals: StopSignals = []): Promise<void> {
   let timer: Timer | undefined;
@@ -27,21 +25,6 @@ export function sleep(clock: Clock, delayMs: number, signals: StopSignals = []):
     timer = clock.after(delayMs, resolve, { holdsProcess: true });
   });
   return unlessAborted(waited, signals).finally(() => timer?.cancel());
-}
-
-/** The result of `work`, or a rejection with ABORTED as soon as a signal fires; `work` itself goes on unheard. */
-export function unlessAborted<T>(work: Promise<T>, signals: StopSignals): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = (event: Event): void => reject(aborted(event.target as AbortSignal));
-    const detach = (): void => {
-      for (const signal of signals) signal?.removeEventListener('abort', stop);
-    };
-    for (const signal of signals) {
-      if (signal?.aborted) reject(aborted(signal));
-      signal?.addEventListener('abort', stop);
-    }
-    work.then(resolve, reject).finally(detach);
-  });
 }
 
 export interface RetryOptions {

@@ -7,6 +7,7 @@ import type { Timer } from '../../base/clock.ts';
 import { SluiceError } from '../../base/errors.ts';
 import type { Offset, Timestamp, TopicPartition } from '../../base/units.ts';
 import { partitionName } from '../../base/units.ts';
+import { onAbort } from '../abort.ts';
 import type { Cluster } from '../cluster.ts';
 import { aborted, PartitionError } from '../errors.ts';
 import { listOffsets } from '../list-offsets.ts';
@@ -75,10 +76,7 @@ export class Consumer<R = ConsumedRecord> implements AsyncIterable<R>, AsyncDisp
       fail: (error) => this.#fail(error),
     });
     const { signal } = options;
-    const onAbort = (): void => this.#fail(aborted(signal!));
-    signal?.addEventListener('abort', onAbort, { once: true });
-    this.#detach = () => signal?.removeEventListener('abort', onAbort);
-    if (signal?.aborted) onAbort();
+    this.#detach = signal === undefined ? () => undefined : onAbort(signal, () => this.#fail(aborted(signal)));
   }
 
   /**

@@ -5,6 +5,7 @@
 import { SluiceError } from '../../base/errors.ts';
 import type { Offset, TopicPartition } from '../../base/units.ts';
 import { CorruptRecords } from '../../records/corrupt-records.ts';
+import { onAbort } from '../abort.ts';
 import type { Cluster } from '../cluster.ts';
 import { aborted } from '../errors.ts';
 import type { ConsumedRecord, FetchedBatch } from './fetched-batch.ts';
@@ -21,9 +22,7 @@ export class PartitionReader implements AsyncIterable<ConsumedRecord>, AsyncDisp
   private constructor(fetcher: Fetcher, positions: readonly ReadPosition[], signal: AbortSignal | undefined) {
     this.#fetcher = fetcher;
     this.#positions = positions;
-    const onAbort = (): void => fetcher.stop(aborted(signal!));
-    signal?.addEventListener('abort', onAbort, { once: true });
-    this.#detach = () => signal?.removeEventListener('abort', onAbort);
+    this.#detach = signal === undefined ? () => undefined : onAbort(signal, () => fetcher.stop(aborted(signal)));
   }
 
   /** Finds the partitions and where to begin. The cluster is shared and stays open when the reader is closed. */

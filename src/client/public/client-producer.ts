@@ -1,10 +1,10 @@
 /** The producer as programs use it: typed keys and values, bigint offsets. Everything else is `producer/producer.ts`. */
 import type { SluiceError } from '../../base/errors.ts';
 import type { Timestamp } from '../../base/units.ts';
+import { unlessAborted } from '../abort.ts';
 import type { Cluster } from '../cluster.ts';
 import type { ProducerOptions } from '../producer/options.ts';
 import { type Receipt as InnerReceipt, Producer, type ProducerMetrics } from '../producer/producer.ts';
-import { unlessAborted } from '../retry.ts';
 import { type Serializer, serialized } from './serializers.ts';
 
 export interface ClientProducerOptions<K, V> extends ProducerOptions {
