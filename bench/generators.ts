@@ -1,12 +1,10 @@
 /**
- * The load generators, all native: Apache Kafka's ProducerPerformance, kcat, and two C programs compiled at run time,
- * one on librdkafka, one that speaks Fetch by itself.
+ * The load generators of the comparison, all native: Apache Kafka's ProducerPerformance, kcat, and two C programs, one on
+ * librdkafka, one that speaks Fetch by itself.
  */
-import { existsSync, mkdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
-import { cacheDirectory, projectRoot } from '../test/compat/harness/paths.ts';
 import { runSuccessfully } from '../test/compat/harness/program.ts';
 import { findCommand } from '../test/compat/harness/toolchain.ts';
+import { compiled, numbersOf } from './native-program.ts';
 
 export interface ProduceLoad {
   readonly classPath: string;
@@ -81,26 +79,13 @@ export async function findConsumer(): Promise<Reader> {
 
 /** Bare Fetch requests that leave the records alone: the broker's own limit. */
 export async function findDrain(): Promise<Reader> {
-  const program = await compiled('drain', []);
+  const program = await compiled('drain');
   return ({ bootstrap, topic, partitions, records }) =>
     read(program, [bootstrap.split(':')[1]!, topic, String(partitions), String(records)]);
 }
 
-/** Compiles one of native/ into the cache, unless that is done. */
-async function compiled(name: string, libraries: readonly string[]): Promise<string> {
-  const source = join(projectRoot, 'bench', 'native', `${name}.c`);
-  const directory = join(cacheDirectory(), 'bench');
-  const program = join(directory, name);
-  if (!existsSync(program) || statSync(program).mtimeMs < statSync(source).mtimeMs) {
-    mkdirSync(directory, { recursive: true });
-    await runSuccessfully('cc', ['-O2', '-o', program, source, ...libraries]);
-  }
-  return program;
-}
-
 async function read(program: string, parameters: readonly string[]): Promise<ReadResult> {
-  const { stdout } = await runSuccessfully(program, parameters, { timeoutMs: RUN_TIMEOUT_MS });
-  const [count, bytes, seconds] = stdout.toString().split(' ').map(Number) as [number, number, number];
+  const [count, bytes, seconds] = (await numbersOf(program, parameters)) as [number, number, number];
   return { recordsPerSecond: count / seconds, bytesPerSecond: bytes / seconds, bytes };
 }
 

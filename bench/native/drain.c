@@ -3,50 +3,25 @@
  * one in flight, nothing of a record looked at; only the batches' headers are walked for the next offset. It shows the
  * broker's own limit, which a real consumer's work on every record would hide.
  *
- * usage: drain PORT TOPIC PARTITIONS COUNT
- * prints: records bytes seconds
+ * usage: drain PORT TOPIC PARTITIONS COUNT [FROM]
+ *   FROM  the offset to begin at in every partition
+ * prints: records bytes seconds p50 p99 (microseconds from a request to the end of its response)
  *
  * Fetch version 4: replica int32, max wait int32, min bytes int32, max bytes int32, isolation int8,
  * [topic string [partition int32, offset int64, max bytes int32]]. Its response: throttle int32, [topic string
  * [partition int32, error int16, high watermark int64, last stable offset int64, [aborted int64 int64], records bytes]].
  */
-#include <arpa/inet.h>
-#include <endian.h>
-#include <netinet/tcp.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
+#include "wire.h"
 
 #define MOST_PARTITIONS 64
 #define PARTITION_BYTES (8 << 20)
 #define RESPONSE_BYTES (32 << 20)
-#define BATCH_HEADER 61
+#define MOST_RESPONSES (1 << 20)
 
 static char request[4096];
 static char *response;
 static int64_t offsets[MOST_PARTITIONS];
-
-static void fail(const char *what) {
-  perror(what);
-  exit(1);
-}
-
-static char *put16(char *at, int16_t v) { v = htobe16(v); memcpy(at, &v, 2); return at + 2; }
-static char *put32(char *at, int32_t v) { v = htobe32(v); memcpy(at, &v, 4); return at + 4; }
-static char *put64(char *at, int64_t v) { v = htobe64(v); memcpy(at, &v, 8); return at + 8; }
-static int16_t get16(const char *at) { int16_t v; memcpy(&v, at, 2); return be16toh(v); }
-static int32_t get32(const char *at) { int32_t v; memcpy(&v, at, 4); return be32toh(v); }
-static int64_t get64(const char *at) { int64_t v; memcpy(&v, at, 8); return be64toh(v); }
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec + t.tv_nsec / 1e9;
-}
+static uint32_t times[MOST_RESPONSES];
 
 static void send_fetch(int fd, const char *topic, int partitions) {
   char *at = request + 4;
@@ -86,10 +61,10 @@ static void receive(int fd, char *to, size_t bytes) {
 static long walk(int partition, const char *at, const char *end) {
   long records = 0;
   while (end - at >= BATCH_HEADER) {
-    int32_t length = 12 + get32(at + 8);
+    int32_t length = BATCH_PREFIX + get32(at + BATCH_LENGTH_AT);
     if (length > end - at) break;
-    offsets[partition] = get64(at) + get32(at + 23) + 1;
-    records += get32(at + 57);
+    offsets[partition] = get64(at) + get32(at + BATCH_LAST_DELTA_AT) + 1;
+    records += get32(at + BATCH_COUNT_AT);
     at += length;
   }
   return records;
@@ -122,20 +97,17 @@ static long take_response(const char *at, long *bytes) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 5 || atoi(argv[3]) > MOST_PARTITIONS || strlen(argv[2]) > 249) {
-    fprintf(stderr, "usage: drain PORT TOPIC PARTITIONS COUNT\n");
+  if (argc < 5 || argc > 6 || atoi(argv[3]) > MOST_PARTITIONS || strlen(argv[2]) > 249) {
+    fprintf(stderr, "usage: drain PORT TOPIC PARTITIONS COUNT [FROM]\n");
     return 2;
   }
   response = malloc(RESPONSE_BYTES + (PARTITION_BYTES << 1));
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[1]))};
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  int fd = socket(AF_INET, SOCK_STREAM, 0);
-  if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) fail("connect");
-  int yes = 1;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-  long wanted = atol(argv[4]), records = 0, bytes = 0;
+  for (int p = 0; p < atoi(argv[3]); p++) offsets[p] = argc == 6 ? atol(argv[5]) : 0;
+  int fd = connect_to(atoi(argv[1]));
+  long wanted = atol(argv[4]), records = 0, bytes = 0, responses = 0;
   double started = now();
   while (records < wanted) {
+    double asked = now();
     send_fetch(fd, argv[2], atoi(argv[3]));
     receive(fd, response, 4);
     int32_t length = get32(response);
@@ -144,12 +116,16 @@ int main(int argc, char **argv) {
       return 1;
     }
     receive(fd, response, length);
+    if (responses < MOST_RESPONSES) times[responses++] = (now() - asked) * 1e6;
     records += take_response(response, &bytes);
     if (now() - started > 120) {
       fprintf(stderr, "only %ld of %ld records came\n", records, wanted);
       return 1;
     }
   }
-  printf("%ld %ld %.6f\n", records, bytes, now() - started);
+  double seconds = now() - started;
+  sort_times(times, responses);
+  printf("%ld %ld %.6f %u %u\n", records, bytes, seconds, quantile(times, responses, 0.5),
+         quantile(times, responses, 0.99));
   return 0;
 }
