@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import fc from 'fast-check';
 import { readLines } from './byte-source.ts';
 
 async function linesOf(...chunks: readonly string[]): Promise<string[]> {
@@ -32,5 +33,42 @@ describe('lines', () => {
     const lines: string[] = [];
     for await (const batch of readLines(source(), Buffer.from('--'))) lines.push(...batch.map(String));
     assert.deepEqual(lines, ['a-b', 'c', 'd', '-e\n-']);
+  });
+
+  it('are the same wherever chunks and delimiters of several bytes meet', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.string({ unit: fc.constantFrom('a', '-', '+') })),
+        fc.constantFrom('-', '--', '-+-', '--+'),
+        async (chunks, delimiter) => {
+          async function* source(): AsyncGenerator<Buffer> {
+            for (const chunk of chunks) yield Buffer.from(chunk);
+          }
+          const lines: string[] = [];
+          for await (const batch of readLines(source(), Buffer.from(delimiter))) lines.push(...batch.map(String));
+          const expected = chunks.join('').split(delimiter);
+          if (expected.at(-1) === '') expected.pop();
+          assert.deepEqual(lines, expected);
+        },
+      ),
+    );
+  });
+
+  it('are copied once, however many chunks a long one comes in, and refused where they are endless', async () => {
+    let sent = 0;
+    async function* source(): AsyncGenerator<Buffer> {
+      const chunk = Buffer.alloc(8192, 'a');
+      for (; sent < 10_000; sent++) yield chunk;
+    }
+    const startedMs = performance.now();
+    await assert.rejects(
+      async () => {
+        for await (const _ of readLines(source())) assert.fail('there is no line');
+      },
+      { code: 'LINE_TOO_LONG' },
+    );
+    // Copying what is held for each of the 8,193 chunks would be 275 GB.
+    assert.ok(performance.now() - startedMs < 5000);
+    assert.equal(sent, 8192);
   });
 });

@@ -1,5 +1,6 @@
 /** Bytes that come in from a file or from standard input, piece by piece. */
 import { createReadStream, statSync } from 'node:fs';
+import { SluiceError } from './errors.ts';
 
 const CHUNK_BYTES = 256 * 1024;
 /** A longer line is taken for input that has no lines. */
@@ -38,20 +39,42 @@ export async function* readLines(
   chunks: AsyncIterable<Buffer>,
   delimiter: Buffer = NEWLINE,
 ): AsyncGenerator<Buffer[], void, void> {
-  let rest: Buffer = Buffer.alloc(0);
+  const seam = delimiter.length - 1;
+  /** The beginning of a line whose end has not come: joined once it has, or a long line would be copied for every chunk. */
+  let held: Buffer[] = [];
+  let heldBytes = 0;
+  /** The last bytes held, in which a delimiter may begin. */
+  let tail: Buffer = Buffer.alloc(0);
   for await (const chunk of chunks) {
-    // In what is left of before there is no delimiter, unless its end has only come now.
-    const looked = Math.max(0, rest.length - delimiter.length + 1);
-    const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    const lines: Buffer[] = [];
-    let from = 0;
-    for (let at = bytes.indexOf(delimiter, looked); at !== -1; at = bytes.indexOf(delimiter, from)) {
-      lines.push(bytes.subarray(from, at));
-      from = at + delimiter.length;
+    const ends = chunk.includes(delimiter) || Buffer.concat([tail, chunk.subarray(0, seam)]).includes(delimiter);
+    if (ends) {
+      const bytes = held.length === 0 ? chunk : Buffer.concat([...held, chunk]);
+      const { lines, rest } = cut(bytes, delimiter, Math.max(0, heldBytes - seam));
+      held = rest.length === 0 ? [] : [rest];
+      heldBytes = rest.length;
+      tail = rest.subarray(Math.max(0, rest.length - seam));
+      yield lines;
+    } else {
+      held.push(chunk);
+      heldBytes += chunk.length;
+      tail = Buffer.concat([tail, chunk.subarray(Math.max(0, chunk.length - seam))]);
+      tail = tail.subarray(Math.max(0, tail.length - seam));
     }
-    rest = bytes.subarray(from);
-    if (rest.length > MAX_LINE_BYTES) throw new RangeError(`a line is longer than ${MAX_LINE_BYTES} bytes`);
-    if (lines.length > 0) yield lines;
+    if (heldBytes > MAX_LINE_BYTES) {
+      const remedy = 'Say what ends a record where that is no newline, or send the file as one record.';
+      throw new SluiceError('LINE_TOO_LONG', `a line is longer than ${MAX_LINE_BYTES} bytes`, { remedy });
+    }
   }
-  if (rest.length > 0) yield [rest];
+  if (heldBytes > 0) yield [Buffer.concat(held)];
+}
+
+/** Lines, and what is left behind the last delimiter; there is none before `looked`. */
+function cut(bytes: Buffer, delimiter: Buffer, looked: number): { lines: Buffer[]; rest: Buffer } {
+  const lines: Buffer[] = [];
+  let from = 0;
+  for (let at = bytes.indexOf(delimiter, looked); at !== -1; at = bytes.indexOf(delimiter, from)) {
+    lines.push(bytes.subarray(from, at));
+    from = at + delimiter.length;
+  }
+  return { lines, rest: bytes.subarray(from) };
 }
