@@ -6,14 +6,20 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type RunningBroker, unusedPorts } from './broker-process.ts';
-import { startTarget, type TargetOptions } from './target.ts';
+import { startTarget, type TargetOptions, targetName } from './target.ts';
+
+/**
+ * Kafka loads its groups, and has their sessions begin, seconds before anybody can connect to it: on a busy machine all
+ * members were gone by then, and whoever joined first got partitions that others, who could not hear of it, still read.
+ */
+const SESSION_MS = targetName === 'kafka' ? 15_000 : 6000;
 
 const SETTINGS = {
   'group.initial.rebalance.delay.ms': '200',
   'group.consumer.min.heartbeat.interval.ms': '500',
   'group.consumer.heartbeat.interval.ms': '500',
-  'group.consumer.min.session.timeout.ms': '6000',
-  'group.consumer.session.timeout.ms': '6000',
+  'group.consumer.min.session.timeout.ms': String(SESSION_MS),
+  'group.consumer.session.timeout.ms': String(SESSION_MS),
   'offsets.topic.num.partitions': '4',
   'offsets.topic.replication.factor': '1',
 };
