@@ -247,6 +247,15 @@ test('a commit that a rebalance overtakes is refused at once, not repeated', asy
   await scene.end(reading);
 });
 
+test('the next fetch is under way before the reader sees what came: a fast one would keep it back', async () => {
+  const scene = new Scene();
+  scene.logs.append('orders', 0, ['a', 'b']);
+  const reading = scene.byHand();
+  const asked = reading.ask().then(() => scene.brokers.of(fetch).length);
+  assert.equal(await scene.during(asked), 2);
+  await scene.end(reading);
+});
+
 test('a broken batch is told once with its place, comes back unless the reader seeks, and can be passed', async () => {
   const scene = new Scene({ partitions: 2 });
   scene.logs.append('orders', 0, ['a']);
