@@ -6,7 +6,7 @@ import { fetch } from '../../protocol/apis/fetch.ts';
 import { heartbeat } from '../../protocol/apis/heartbeat.ts';
 import { offsetCommit } from '../../protocol/apis/offset-commit.ts';
 import { offsetForLeaderEpoch } from '../../protocol/apis/offset-for-leader-epoch.ts';
-import { ErrorCode } from '../../protocol/error-codes.ts';
+import { ErrorCode, errorName } from '../../protocol/error-codes.ts';
 import { Cluster } from '../cluster.ts';
 import { PartitionError } from '../errors.ts';
 import { SimulatedBrokers, type SimulatedTopic } from '../simulated-brokers.test.support.ts';
@@ -18,6 +18,11 @@ import { SimulatedGroup, SimulatedLogs } from './simulated-group.test.support.ts
 const TOPIC_ID = 'b8tRS7h4TJ2Vt43Dp85v2A';
 const PLACE = { topic: 'orders', partition: 0 };
 const PROTOCOLS = ['classic', 'consumer'] as const;
+/** What a coordinator says to members that it does not know, or whose group is gone. */
+const UNKNOWN = {
+  classic: [ErrorCode.UNKNOWN_MEMBER_ID, ErrorCode.ILLEGAL_GENERATION],
+  consumer: [ErrorCode.UNKNOWN_MEMBER_ID, ErrorCode.FENCED_MEMBER_EPOCH, ErrorCode.GROUP_ID_NOT_FOUND],
+} as const;
 
 class Scene {
   readonly brokers: SimulatedBrokers;
@@ -129,26 +134,28 @@ for (const groupProtocol of PROTOCOLS) {
     await scene.end(reading);
   });
 
-  test(`a member of a ${groupProtocol} group that the coordinator does not know any more loses its partitions and joins anew`, async () => {
-    const scene = new Scene();
-    const events: string[] = [];
-    scene.logs.append('orders', 0, ['a', 'b']);
-    const reading = scene.member({
-      groupProtocol,
-      autoCommit: false,
-      onAssigned: () => void events.push('assigned'),
-      onLost: () => void events.push('lost'),
-      onRevoked: () => void events.push('revoked'),
+  for (const code of UNKNOWN[groupProtocol]) {
+    test(`a member of a ${groupProtocol} group that the coordinator does not know any more (${errorName(code)}) loses its partitions and joins anew`, async () => {
+      const scene = new Scene();
+      const events: string[] = [];
+      scene.logs.append('orders', 0, ['a', 'b']);
+      const reading = scene.member({
+        groupProtocol,
+        autoCommit: false,
+        onAssigned: () => void events.push('assigned'),
+        onLost: () => void events.push('lost'),
+        onRevoked: () => void events.push('revoked'),
+      });
+      assert.equal(await reading.next(), 'a');
+      scene.group.heartbeatCodes = [code];
+      await scene.brokers.pass(5000);
+      assert.deepEqual(events, ['assigned', 'lost', 'assigned']);
+      assert.equal(await reading.next(), 'a');
+      await scene.end(reading);
+      assert.equal(events.at(-1), 'revoked');
+      assert.equal(scene.brokers.of(offsetCommit).length, 0);
     });
-    assert.equal(await reading.next(), 'a');
-    scene.group.heartbeatCodes = [ErrorCode.UNKNOWN_MEMBER_ID];
-    await scene.brokers.pass(5000);
-    assert.deepEqual(events, ['assigned', 'lost', 'assigned']);
-    assert.equal(await reading.next(), 'a');
-    await scene.end(reading);
-    assert.equal(events.at(-1), 'revoked');
-    assert.equal(scene.brokers.of(offsetCommit).length, 0);
-  });
+  }
 
   test(`a ${groupProtocol} consumer commits what was moved past, in time and when it is closed`, async () => {
     const scene = new Scene();

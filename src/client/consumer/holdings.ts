@@ -27,7 +27,13 @@ export interface HoldingsParts {
 }
 
 /** Refusals of a member that has to learn something first: what it holds may be somebody else's by then. */
-const OF_MEMBERS = new Set(['UNKNOWN_MEMBER_ID', 'STALE_MEMBER_EPOCH', 'ILLEGAL_GENERATION', 'FENCED_MEMBER_EPOCH']);
+const OF_MEMBERS = new Set([
+  'UNKNOWN_MEMBER_ID',
+  'STALE_MEMBER_EPOCH',
+  'ILLEGAL_GENERATION',
+  'FENCED_MEMBER_EPOCH',
+  'GROUP_ID_NOT_FOUND',
+]);
 
 export class Holdings {
   readonly #cluster: Cluster;

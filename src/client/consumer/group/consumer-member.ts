@@ -183,7 +183,7 @@ export class ConsumerMember implements GroupMembership {
   }
 
   #refused({ errorCode, errorMessage }: Answer): void {
-    const reaction = consumerReaction(errorCode);
+    const reaction = consumerReaction(errorCode, { isMember: this.#epoch !== JOIN });
     this.#told = undefined;
     if (reaction === 'find' || reaction === 'wait') {
       this.#link.forgetAfter(errorCode);

@@ -31,19 +31,23 @@ const CLASSIC: Reactions = new Map([
   [ErrorCode.UNKNOWN_MEMBER_ID, 'unknown'],
 ]);
 
-/** ConsumerGroupHeartbeat. The member id is the client's own there, and stays. */
+/**
+ * ConsumerGroupHeartbeat. The member id is the client's own there, and stays. A group that is not there any more, or became
+ * a classic one, was deserted meanwhile; who joins and hears that has no business in it.
+ */
 const CONSUMER: Reactions = new Map([
   ...COORDINATOR,
   [ErrorCode.FENCED_MEMBER_EPOCH, 'lost'],
   [ErrorCode.UNKNOWN_MEMBER_ID, 'lost'],
 ]);
+const CONSUMER_MEMBER: Reactions = new Map([...CONSUMER, [ErrorCode.GROUP_ID_NOT_FOUND, 'lost']]);
 
 export function classicReaction(code: number): Reaction {
   return CLASSIC.get(code) ?? (isRetriable(code as ErrorCode) ? 'wait' : 'fatal');
 }
 
-export function consumerReaction(code: number): Reaction {
-  return CONSUMER.get(code) ?? (isRetriable(code as ErrorCode) ? 'wait' : 'fatal');
+export function consumerReaction(code: number, { isMember }: { readonly isMember: boolean }): Reaction {
+  return (isMember ? CONSUMER_MEMBER : CONSUMER).get(code) ?? (isRetriable(code as ErrorCode) ? 'wait' : 'fatal');
 }
 
 /** What a refused OffsetCommit says of the membership. */
