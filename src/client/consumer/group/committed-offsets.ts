@@ -1,5 +1,5 @@
 /** Commits a group's offsets and asks for them, as a member or as nobody. One attempt each. */
-import type { LeaderEpoch, Offset, TopicPartition } from '../../../base/units.ts';
+import { type LeaderEpoch, type Offset, partitionName, type TopicPartition } from '../../../base/units.ts';
 import { ZERO_UUID } from '../../../base/uuid.ts';
 import { offsetCommit } from '../../../protocol/apis/offset-commit.ts';
 import { offsetFetch } from '../../../protocol/apis/offset-fetch.ts';
@@ -54,7 +54,10 @@ export async function commitOffsets(
   const body = { groupId, memberId, generationIdOrMemberEpoch: epoch, groupInstanceId: instanceId, topics };
   const answer = await link.request('offsets', offsetCommit, body, { atMostVersion: LAST_BY_NAME });
   const codes = answer.topics.flatMap(({ partitions }) => partitions.map(({ errorCode }) => errorCode));
-  const refusal = codes.find((code) => code !== ErrorCode.NONE) ?? ErrorCode.NONE;
+  // What an answer leaves out nobody knows to be committed.
+  const asked = new Set(offsets.map(({ topic, partition }) => partitionName(topic, partition)));
+  const unsaid = codes.length < asked.size ? ErrorCode.UNKNOWN_SERVER_ERROR : ErrorCode.NONE;
+  const refusal = codes.find((code) => code !== ErrorCode.NONE) ?? unsaid;
   link.forgetAfter(refusal);
   return refusal;
 }
@@ -94,7 +97,11 @@ export async function fetchCommitted(
   const byPlace = new Map(found.map((each) => [`${each.topic}/${each.partitionIndex}`, each]));
   return partitions.map(({ topic, partition }) => {
     const each = byPlace.get(`${topic}/${partition}`);
-    const offset = each?.committedOffset ?? -1;
-    return { topic, partition, offset, leaderEpoch: each?.committedLeaderEpoch ?? -1, metadata: each?.metadata ?? '' };
+    if (each === undefined) {
+      const about = `the offset of group ${groupId} in ${partitionName(topic, partition)}`;
+      throw refusedBy(ErrorCode.UNKNOWN_SERVER_ERROR, about, 'the answer left it out');
+    }
+    const { committedOffset: offset, committedLeaderEpoch: leaderEpoch, metadata } = each;
+    return { topic, partition, offset, leaderEpoch, metadata: metadata ?? '' };
   });
 }
