@@ -106,6 +106,10 @@ export async function groupOffsets(
     const group = many ? answer.groups[0] : answer;
     const code = group?.errorCode ?? ErrorCode.UNKNOWN_SERVER_ERROR;
     if (group === undefined || code !== ErrorCode.NONE) throw refusedBy(code, `group ${groupId}`);
+    const refused = group.topics
+      .flatMap(({ partitions }) => partitions)
+      .find(({ errorCode }) => errorCode !== ErrorCode.NONE);
+    if (refused !== undefined) throw refusedBy(refused.errorCode, `the offsets of group ${groupId}`);
     return group.topics;
   });
   return topics
