@@ -4,6 +4,7 @@ import { systemClock } from '../base/clock.ts';
 import { type Candidate, type Completion, completionOf, type NameKind } from './complete.ts';
 import { clusterOptionsOf } from './connection-options.ts';
 import { readProfiles } from './profiles.ts';
+import { formatCounted } from './progress.ts';
 
 /** Whoever pressed a key waits no longer; a broker on the same machine answers in a tenth of it. */
 const PATIENCE_MS = 1000;
@@ -35,7 +36,7 @@ async function namesOf(kind: NameKind, { connection, prefix }: Completion): Prom
     case 'topics':
       return (await admin.listTopics())
         .filter(({ internal }) => !internal || prefix.startsWith('_'))
-        .map(({ name, partitions }) => ({ word: name, description: `${partitions.length} partitions` }));
+        .map(({ name, partitions }) => ({ word: name, description: formatCounted(partitions.length, 'partition') }));
     case 'groups':
       return (await admin.listGroups()).map(({ id, state }) => ({ word: id, description: state }));
     case 'brokers':

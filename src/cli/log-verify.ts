@@ -8,7 +8,7 @@ import { META_PROPERTIES_FILE } from '../storage/meta-properties.ts';
 import { type Finding, type VerifySummary, verifyDirectory } from '../storage/verify.ts';
 import { colours } from './colours.ts';
 import { printLine, remark } from './output.ts';
-import { formatBytes, formatCount, startProgress } from './progress.ts';
+import { formatBytes, formatCount, formatCounted, startProgress } from './progress.ts';
 
 export interface LogVerifyOptions {
   readonly json: boolean;
@@ -109,11 +109,14 @@ function summaryOf(directory: string, summary: VerifySummary, seconds: number): 
   const { partitions, segments, batches, bytes, findings } = summary;
   const { error, warning } = findings;
   const checked = [
-    `${formatCount(partitions)} partitions`,
-    `${formatCount(segments)} segments`,
-    `${formatCount(batches)} batches`,
+    formatCounted(partitions, 'partition'),
+    formatCounted(segments, 'segment'),
+    `${formatCount(batches)} batch${batches === 1 ? '' : 'es'}`,
     `${formatBytes(bytes)} in ${seconds.toFixed(1)} s`,
   ].join(', ');
-  const verdict = error + warning === 0 ? colours.green('nothing is wrong') : `${error} errors, ${warning} warnings`;
+  const verdict =
+    error + warning === 0
+      ? colours.green('nothing is wrong')
+      : `${formatCounted(error, 'error')}, ${formatCounted(warning, 'warning')}`;
   return `${directory}: ${verdict} (${checked})`;
 }

@@ -5,6 +5,7 @@ import { CommanderError } from 'commander';
 import { disk } from '../base/disk.ts';
 import { COMPLETE } from './completion-scripts.ts';
 import { ExitCode } from './exit-codes.ts';
+import { behindTheCommand } from './leading-options.ts';
 import { fail, tellErrorsAsJson, watchOutput } from './output.ts';
 import { createProgram } from './program.ts';
 
@@ -20,7 +21,7 @@ if (process.argv[2] === COMPLETE) {
   const { printCompletions } = await import('./complete-names.ts');
   await printCompletions(program, process.argv.slice(3));
 } else {
-  await program.parseAsync().catch((error: unknown) => {
+  await program.parseAsync(behindTheCommand(process.argv.slice(2)), { from: 'user' }).catch((error: unknown) => {
     if (!(error instanceof CommanderError)) fail(error);
     else if (error.exitCode !== 0) process.exitCode = ExitCode.USAGE;
   });

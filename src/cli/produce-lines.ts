@@ -5,9 +5,10 @@ import { messageOf, SluiceError } from '../base/errors.ts';
 import { Producer, type ProducerRecord } from '../client/producer/producer.ts';
 import { byteCount, keyAndValue, wholeNumber } from './arguments.ts';
 import { openCluster } from './open-cluster.ts';
+import { waitForTopic } from './open-topic.ts';
 import { printJson, remark } from './output.ts';
 import type { ProduceOptions } from './produce.ts';
-import { formatBytes, formatCount, startProgress } from './progress.ts';
+import { formatBytes, formatCount, formatCounted, startProgress } from './progress.ts';
 import { type InputRecord, recordInput } from './record-input.ts';
 import { RecordWriter } from './record-writer.ts';
 import { remarkRetries } from './retry-remarks.ts';
@@ -23,7 +24,10 @@ export async function produceFiles(topic: string, files: readonly string[], opti
   const startedMs = systemClock.monotonicMs();
   const toRecord = recordMaker(topic, options);
   const progress = startProgress(totalLength(paths), systemClock);
+  const timeoutMs = options.timeout === undefined ? undefined : duration('--timeout', options.timeout);
   await using cluster = await openCluster(options, 'sluice-produce');
+  // Lines that name their topics may leave this one alone.
+  if (!recordInput(options).namesTopics) await waitForTopic(cluster, topic, options);
   await using producer = new Producer(cluster, {
     acks: options.acks === 'all' ? 'all' : options.acks === '1' ? 1 : 0,
     compression: options.compression,
@@ -31,6 +35,7 @@ export async function produceFiles(topic: string, files: readonly string[], opti
     lingerMs: options.linger === undefined ? undefined : duration('--linger', options.linger),
     batchBytes: options.batchSize === undefined ? undefined : byteCount('--batch-size', options.batchSize),
     maxRequestBytes: MAX_REQUEST_BYTES,
+    deliveryTimeoutMs: timeoutMs,
   });
   const reporter = options.report ? new Reporter(producer, options.json) : undefined;
   const endRemarks = remarkRetries(systemClock);
@@ -45,7 +50,7 @@ export async function produceFiles(topic: string, files: readonly string[], opti
         else if (!producer.write(record)) await producer.drained();
       }
       bytes += length;
-      progress.update(bytes, `${formatCount(records)} records, ${formatBytes(bytes)}`);
+      progress.update(bytes, `${formatCounted(records, 'record')}, ${formatBytes(bytes)}`);
     }
     await producer.flush();
     await reporter?.end();
@@ -56,7 +61,7 @@ export async function produceFiles(topic: string, files: readonly string[], opti
   const seconds = (systemClock.monotonicMs() - startedMs) / 1000;
   const recordsPerSecond = Math.round(records / seconds);
   if (options.json && !options.report) printJson({ topic, records, bytes, seconds, recordsPerSecond });
-  const size = `${formatCount(records)} records (${formatBytes(bytes)})`;
+  const size = `${formatCounted(records, 'record')} (${formatBytes(bytes)})`;
   remark(`${size} sent to ${topic} in ${seconds.toFixed(2)} s, ${formatCount(recordsPerSecond)} records/s`);
 }
 

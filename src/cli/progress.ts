@@ -10,6 +10,7 @@ export interface Progress {
 }
 
 const BAR_WIDTH = 24;
+const DEFAULT_COLUMNS = 80;
 const REDRAW_MS = 100;
 const CLEAR_LINE = '\r\u001b[2K';
 
@@ -23,7 +24,7 @@ export function startProgress(total: number | undefined, clock: Clock): Progress
       const nowMs = clock.monotonicMs();
       if (nowMs - drawnMs < REDRAW_MS) return;
       drawnMs = nowMs;
-      stderr.write(`${CLEAR_LINE}${barOf(done, total)}${text}`);
+      stderr.write(CLEAR_LINE + progressLine(done, total, { text, columns: stderr.columns || DEFAULT_COLUMNS }));
     },
     end: () => {
       stderr.write(CLEAR_LINE);
@@ -31,17 +32,31 @@ export function startProgress(total: number | undefined, clock: Clock): Progress
   };
 }
 
-function barOf(done: number, total: number | undefined): string {
-  if (total === undefined || total === 0) return '';
+/** Fits into one line: one that the terminal breaks could not be written over. The bar gives way first. */
+export function progressLine(
+  done: number,
+  total: number | undefined,
+  { text, columns }: { readonly text: string; readonly columns: number },
+): string {
+  // A character in the last column would move on some terminals.
+  const room = columns - 1;
+  if (total === undefined || total === 0) return text.slice(0, room);
   const share = Math.min(1, done / total);
-  const filled = Math.round(share * BAR_WIDTH);
-  const bar = colours.green('━'.repeat(filled)) + colours.dim('━'.repeat(BAR_WIDTH - filled));
-  return `${bar} ${String(Math.floor(share * 100)).padStart(3)} %  `;
+  const percent = `${String(Math.floor(share * 100)).padStart(3)} %  `;
+  const width = Math.max(0, Math.min(BAR_WIDTH, room - percent.length - text.length - 1));
+  const filled = Math.round(share * width);
+  const bar = colours.green('━'.repeat(filled)) + colours.dim('━'.repeat(width - filled));
+  return `${width === 0 ? '' : `${bar} `}${(percent + text).slice(0, room)}`;
 }
 
 /** 1234567 → "1,234,567" */
 export function formatCount(count: number): string {
   return Math.round(count).toLocaleString('en-US');
+}
+
+/** "1 record", "1,234 records" */
+export function formatCounted(count: number, what: string): string {
+  return `${formatCount(count)} ${what}${count === 1 ? '' : 's'}`;
 }
 
 /** 1536 → "1.5 KiB" */

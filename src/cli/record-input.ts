@@ -12,6 +12,8 @@ export interface RecordInput {
   readonly delimiter: Buffer;
   /** Throws SluiceError BAD_INPUT for a piece that is no such record. */
   readonly read: (piece: Buffer) => InputRecord;
+  /** Whether records go to topics that they name themselves. */
+  readonly namesTopics: boolean;
 }
 
 export interface InputOptions {
@@ -27,12 +29,14 @@ export function recordInput(options: InputOptions): RecordInput {
   const { format, delimiter, keySeparator } = options;
   const end = delimiter === undefined ? NEWLINE : unescaped('--delimiter', delimiter);
   if (end.length === 0) throw new SluiceError('INVALID_ARGUMENT', '--delimiter: give at least one character');
-  if (format === undefined) return { delimiter: end, read: keySeparator === undefined ? asValue : split(keySeparator) };
+  if (format === undefined) {
+    return { delimiter: end, read: keySeparator === undefined ? asValue : split(keySeparator), namesTopics: false };
+  }
   if (keySeparator !== undefined) throw new SluiceError('INVALID_ARGUMENT', 'give one of --format and --key-separator');
-  if (format === 'value') return { delimiter: end, read: asValue };
-  if (format === 'json') return { delimiter: end, read: fromJson };
+  if (format === 'value') return { delimiter: end, read: asValue, namesTopics: false };
+  if (format === 'json') return { delimiter: end, read: fromJson, namesTopics: false };
   const template = templateOf(format);
-  return { delimiter: template.end.length === 0 ? end : template.end, read: template.read };
+  return { ...template, delimiter: template.end.length === 0 ? end : template.end };
 }
 
 const asValue = (value: Buffer): InputRecord => ({ value });
@@ -65,6 +69,7 @@ interface Template {
   /** What stands behind the last field. */
   readonly end: Buffer;
   readonly read: (piece: Buffer) => InputRecord;
+  readonly namesTopics: boolean;
 }
 
 /** `%k=%v\n`: fields with text between them, by which they are told apart. */
@@ -91,7 +96,8 @@ function templateOf(format: string): Template {
   if (untold !== -1) {
     throw new SluiceError('INVALID_ARGUMENT', `--format ${format}: there must be text between one field and the next`);
   }
-  return { end: texts.at(-1)!, read: (piece) => recordOf(cut(piece, texts, fields, format)) };
+  const read = (piece: Buffer): InputRecord => recordOf(cut(piece, texts, fields, format));
+  return { end: texts.at(-1)!, read, namesTopics: fields.includes('t') };
 }
 
 function fieldOf(part: string): string {

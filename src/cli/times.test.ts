@@ -7,6 +7,7 @@ const NOW_MS = Date.UTC(2026, 4, 1, 12);
 
 test('reads durations with units, one behind the other, and those of ISO 8601', () => {
   for (const [text, ms] of [
+    ['0', 0],
     ['250ms', 250],
     ['90m', 5_400_000],
     ['1h30m', 5_400_000],
@@ -29,6 +30,10 @@ test('refuses what is no duration, and names the option', () => {
       text,
     );
   }
+});
+
+test('says which units a bare number may have', () => {
+  assert.throws(() => duration('--linger', '5'), /--linger 5: give a unit, as in 5ms or 5s/);
 });
 
 test('reads times as numbers, as text in UTC where no zone is given, and relative to now', () => {

@@ -9,14 +9,20 @@ const UNITS_MS: Readonly<Record<string, number>> = {
 
 const ISO_DURATION = /^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?$/i;
 
-/** `90m`, `1h30m`, `2d`, or ISO 8601 as Kafka's tools take it (`PT1H30M`), in milliseconds. */
+/** `0`, `90m`, `1h30m`, `2d`, or ISO 8601 as Kafka's tools take it (`PT1H30M`), in milliseconds. */
 export function duration(option: string, text: string): number {
   const found = parseDuration(text);
   if (found !== undefined) return found;
-  throw invalid(option, text, 'give a duration such as 90m, 1h30m, 2d or PT1H30M');
+  const isBare = /^\d+$/.test(text);
+  const examples = isBare
+    ? `a unit, as in ${text}ms or ${text}s`
+    : 'a duration such as 100ms, 5s, 1h30m, 2d or PT1H30M';
+  throw invalid(option, text, `give ${examples}`);
 }
 
 export function parseDuration(text: string): number | undefined {
+  // Nothing is nothing in every unit.
+  if (text === '0') return 0;
   if (/^(\d+(?:\.\d+)?(ms|s|m|h|d|w))+$/.test(text)) {
     const parts = text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d|w)/g);
     return Math.round([...parts].reduce((sum, [, count, unit]) => sum + Number(count) * UNITS_MS[unit!]!, 0));

@@ -127,8 +127,8 @@ describe('other shells', () => {
     const { stdout, stderr } = await run('zsh', ['-f', '-c', script]);
     assert.equal(stderr, '');
     assert.deepEqual(stdout.trim().split('\n'), [
-      ...['compdef _sluice sluice', 'orders-eu:1 partitions', 'files'],
-      ...['orders:1 partitions', 'orders-eu:1 partitions'],
+      ...['compdef _sluice sluice', 'orders-eu:1 partition', 'files'],
+      ...['orders:1 partition', 'orders-eu:1 partition'],
     ]);
   });
 });

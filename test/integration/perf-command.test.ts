@@ -49,6 +49,10 @@ it('keeps to a rate and a time, and takes values from a file', async () => {
   assert.ok(seconds >= 0.45, `a hundred at 200 a second in ${seconds} s`);
   const timed = await sluice.json<Measured>('perf produce', ['perf', 'produce', 'perf', '--duration', '500ms']);
   assert.ok(timed.seconds >= 0.5 && timed.records > 0);
+  const slow = await sluice.json<Measured>('perf produce', [
+    ...['perf', 'produce', 'perf', '--duration', '500ms', '--rate', '50'],
+  ]);
+  assert.ok(slow.records >= 10 && slow.records <= 26, `${slow.records} at 50 a second in half a second`);
 });
 
 it('reads everything, or so much, with or without a group', async () => {

@@ -146,7 +146,7 @@ describe('sluice consume', () => {
       [['--partition', '3-1'], /--partition 3-1: give numbers and ranges/],
       [['--grep', '('], /--grep \(/],
       [['--max', '-1'], /--max -1/],
-      [['--idle', '5'], /--idle 5: give a duration/],
+      [['--idle', '5'], /--idle 5: give a unit, as in 5ms or 5s/],
       [['--format', '%q'], /%q is not known/],
       [['--group', 'g', '--offset', '5'], /a group goes on where it is/],
       [['--group', 'g', '--partition', '0'], /a group decides by itself/],
@@ -244,6 +244,38 @@ describe('sluice produce', () => {
   });
 });
 
+describe('sluice produce to a broker that makes no topics', () => {
+  let strict: TestBroker;
+  let there: SluiceCommand;
+
+  before(async () => {
+    strict = await startTestBroker({ config: { 'auto.create.topics.enable': 'false' } });
+    there = new SluiceCommand({ brokers: `127.0.0.1:${strict.port}` });
+  });
+
+  after(() => strict.close());
+
+  it('says within seconds that there is no such topic, and how to create it', async () => {
+    const startedMs = performance.now();
+    const [produced, measured] = await Promise.all([
+      there.run(['produce', 'oders', '--json'], { input: 'x\n' }),
+      there.run(['perf', 'produce', 'oders', '-n', '1', '--timeout', '500ms']),
+    ]);
+    assert.ok(performance.now() - startedMs < 30_000);
+    assert.deepEqual([produced.code, measured.code], [1, 1]);
+    const { error } = JSON.parse(produced.stderr) as { error: { code: string; remedy: string } };
+    assert.equal(error.code, 'UNKNOWN_TOPIC_OR_PARTITION');
+    assert.match(error.remedy, /sluice topics create oders/);
+    assert.match(measured.stderr, /there is no topic oders/);
+  });
+
+  it('leaves a topic alone that the lines do not go to', async () => {
+    await there.output(['topics', 'create', 'named']);
+    await there.output(['produce', 'oders', '-f', '%t %v\n'], { input: 'named x\n' });
+    assert.equal(await there.output(['consume', 'named', '-o', ':']), 'x\n');
+  });
+});
+
 describe('sluice profile', () => {
   it('names clusters, of which one is used where no brokers are given', async () => {
     const brokers = `127.0.0.1:${broker.port}`;
@@ -269,6 +301,12 @@ describe('sluice profile', () => {
 });
 
 describe('the command line', () => {
+  it('takes connection options in front of the command, too', async () => {
+    const away = new SluiceCommand({ brokers: 'localhost:1' });
+    assert.match(await away.output(['--brokers', `127.0.0.1:${broker.port}`, 'topics', 'list']), /orders/);
+    assert.equal((await away.run(['--timeout', '1s', 'topics', 'list'])).code, 3);
+  });
+
   it('that makes no sense ends with 2 and says where help is', async () => {
     for (const [args, why] of [
       [[], /Usage: sluice/],

@@ -6,6 +6,7 @@ import { systemRandom } from '../../base/random.ts';
 import { Producer } from '../../client/producer/producer.ts';
 import { byteCount, wholeNumber } from '../arguments.ts';
 import { openCluster } from '../open-cluster.ts';
+import { waitForTopic } from '../open-topic.ts';
 import { printJson, printLine, remark } from '../output.ts';
 import type { PerfProduceOptions } from '../perf.ts';
 import { formatCount, type Progress, startProgress } from '../progress.ts';
@@ -30,6 +31,7 @@ export async function perfProduce(topic: string, options: PerfProduceOptions): P
   const rate = options.rate === undefined ? Number.POSITIVE_INFINITY : wholeNumber('--rate', options.rate, 1);
   const partition = options.partition === undefined ? undefined : wholeNumber('--partition', options.partition);
   await using cluster = await openCluster(options, 'sluice-perf');
+  await waitForTopic(cluster, topic, options);
   await using producer = new Producer(cluster, {
     acks: options.acks === 'all' ? 'all' : options.acks === '1' ? 1 : 0,
     compression: options.compression,
@@ -40,10 +42,12 @@ export async function perfProduce(topic: string, options: PerfProduceOptions): P
   const meter = new ProduceMeter(systemClock, limit);
   const pace = new Pace(systemClock, rate);
   using _ = untilInterrupted(() => meter.stop());
+  using __ = meter.stopInTime();
   for (let index = 0; index < limit.records && !meter.isOver; index++) {
     const due = pace.wait(index);
     if (due !== undefined) await due;
     else if (index % RECORDS_A_TURN === RECORDS_A_TURN - 1) await nextTurn();
+    if (meter.isOver) break;
     const value = values[index % values.length]!;
     const key = keyCount === 0 ? null : keys[index % keyCount]!;
     const hasRoom = producer.write({ topic, partition, key, value }, meter.sent(pace.dueMs(index), value.length));
@@ -119,12 +123,19 @@ class ProduceMeter {
     this.isOver = true;
   }
 
+  /** Ends sending when its time is over, whatever comes back from the brokers. */
+  stopInTime(): Disposable {
+    if (!Number.isFinite(this.#limit.durationMs)) return { [Symbol.dispose]: () => undefined };
+    const timer = this.#clock.after(this.#limit.durationMs, () => this.stop());
+    return { [Symbol.dispose]: () => timer.cancel() };
+  }
+
   /** What to call when the record is acknowledged. */
   sent(dueMs: number, bytes: number): (error: SluiceError | undefined) => void {
     return (error) => {
       if (error !== undefined) {
         this.failure ??= error;
-        this.isOver = true;
+        this.stop();
         return;
       }
       const nowMs = this.#clock.monotonicMs();
@@ -139,7 +150,6 @@ class ProduceMeter {
 
   #tell(nowMs: number): void {
     const goneMs = nowMs - this.#startedMs;
-    if (goneMs >= this.#limit.durationMs) this.isOver = true;
     const { recordsPerSecond, mibPerSecond } = rates(this.#throughput(goneMs / 1000));
     const done = Number.isFinite(this.#limit.records) ? this.records : goneMs;
     this.#progress.update(done, `${formatCount(recordsPerSecond)} records/s, ${mibPerSecond.toFixed(1)} MiB/s`);
