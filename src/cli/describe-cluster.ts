@@ -1,12 +1,12 @@
 /** Shows the cluster: its brokers, who controls it and by what, and what needs somebody to look after it. */
 import { systemClock } from '../base/clock.ts';
-import { messageOf } from '../base/errors.ts';
 import { Admin } from '../client/admin/admin.ts';
 import { probeEnsemble, type ServerHealth } from '../metadata/quorums/zookeeper/ensemble-health.ts';
 import { nodeTransport } from '../network/transport.ts';
 import type { ClusterOptions } from './cluster.ts';
 import { type ClusterState, clusterState, isUnderReplicated, type PlacedPartition } from './cluster-state.ts';
 import { colours } from './colours.ts';
+import { obstacleOf } from './obstacle.ts';
 import { openCluster } from './open-cluster.ts';
 import { formatTable, printJson, printLine, type Row } from './output.ts';
 
@@ -20,7 +20,7 @@ interface Quorum {
 export async function describeCluster(options: ClusterOptions): Promise<void> {
   await using cluster = await openCluster(options, 'sluice-cluster');
   const admin = new Admin(cluster);
-  const state = await clusterState(admin);
+  const state = await clusterState(admin, { sizes: false });
   const quorum = await quorumOf(admin, state);
   const underReplicated = state.partitions.filter(isUnderReplicated);
   const leaderless = state.partitions.filter(({ leader }) => leader < 0);
@@ -102,17 +102,6 @@ async function partitionsUnderMinInSync(admin: Admin, { partitions }: ClusterSta
   return short.filter(({ topic, replicas, inSync }) => {
     return inSync.length < Math.min(least.get(topic) ?? 1, replicas.length);
   });
-}
-
-/** Why there is no controller, as a broker says when something is asked that only one can answer. */
-async function obstacleOf(admin: Admin): Promise<string | undefined> {
-  try {
-    await admin.ongoingReassignments();
-    return undefined;
-  } catch (error) {
-    // What was asked for is beside the point here.
-    return messageOf(error).replace(/^the reassignments: /, '');
-  }
 }
 
 /** What holds the cluster together, as the configuration of a broker says. */

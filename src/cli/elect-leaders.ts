@@ -5,6 +5,7 @@ import { Admin } from '../client/admin/admin.ts';
 import type { Cluster } from '../client/cluster.ts';
 import { wholeNumber } from './arguments.ts';
 import type { ElectOptions, UnregisterOptions } from './cluster.ts';
+import { obstacleOf } from './obstacle.ts';
 import { openCluster } from './open-cluster.ts';
 import { fail, printRows, remark } from './output.ts';
 import { topicChoice } from './reset-targets.ts';
@@ -13,7 +14,13 @@ export async function electLeaders(options: ElectOptions): Promise<void> {
   await using cluster = await openCluster(options, 'sluice-cluster');
   const admin = new Admin(cluster);
   const chosen = options.topic.length === 0 ? undefined : await chosenPartitions(cluster, options.topic);
-  const outcomes = await admin.electLeaders(options.unclean ? 'unclean' : 'preferred', chosen);
+  const outcomes = await admin.electLeaders(options.unclean ? 'unclean' : 'preferred', chosen).catch(async (error) => {
+    // An answer about all partitions has no room for a reason.
+    const obstacle = error instanceof SluiceError && chosen === undefined ? await obstacleOf(admin) : undefined;
+    if (obstacle === undefined) throw error;
+    const { code, retriable } = error as SluiceError;
+    throw new SluiceError(code, `the election: ${obstacle}`, { retriable, cause: error });
+  });
   const rows = outcomes.flatMap((outcome) => {
     if (!outcome.ok) return [];
     const { topic, partition, elected } = outcome;

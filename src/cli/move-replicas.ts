@@ -2,7 +2,6 @@
  * `sluice cluster rebalance` and `drain`: shows what would move, and with --execute moves it. What moves is known to the
  * cluster, so that a command that is stopped loses nothing: the next one finds the moves under way.
  */
-import { systemClock } from '../base/clock.ts';
 import { SluiceError } from '../base/errors.ts';
 import { type BrokerId, partitionName } from '../base/units.ts';
 import { Admin } from '../client/admin/admin.ts';
@@ -18,11 +17,11 @@ import type { ClusterOptions, MoveOptions, ReassignOptions, RebalanceOptions } f
 import { type ClusterState, clusterState } from './cluster-state.ts';
 import { openCluster } from './open-cluster.ts';
 import { fail, printJson, printRows, remark } from './output.ts';
-import { formatBytes, startProgress } from './progress.ts';
+import { formatBytes, formatCounted } from './progress.ts';
 import { planned, readReassignments } from './reassignment-file.ts';
 import { liftThrottle, setThrottle } from './replication-throttle.ts';
+import { watchMoves } from './watch-moves.ts';
 
-const LOOK_MS = 1000;
 /** A request for more would come near the largest that a broker takes. */
 const MOVES_A_REQUEST = 1000;
 
@@ -93,7 +92,8 @@ async function moveReplicas(
   if (options.cancel) return await cancel(admin, options);
   const ongoing = await admin.ongoingReassignments();
   if (ongoing.length > 0) {
-    remark(`${ongoing.length} partitions are being moved already`);
+    const are = ongoing.length === 1 ? 'is' : 'are';
+    remark(`${formatCounted(ongoing.length, 'partition')} ${are} being moved already`);
     if (options.watch) {
       // Whose plan that was nobody knows here.
       if (options.json) printJson({ moves: [], bytes: 0 });
@@ -190,17 +190,13 @@ async function execute(admin: Admin, moves: readonly PlannedMove[]): Promise<voi
 
 /** Until nothing moves any more; then those lead that shall, and nothing is throttled. */
 async function watch(admin: Admin, drained: BrokerId | undefined): Promise<void> {
-  let most = 0;
-  const progress = startProgress(1, systemClock);
-  for (;;) {
-    const left = (await admin.ongoingReassignments()).length;
-    most = Math.max(most, left);
-    if (left === 0) break;
-    progress.update((most - left) / most, `${left} partitions are moving`);
-    await new Promise<void>((resolve) => systemClock.after(LOOK_MS, resolve, { holdsProcess: true }));
-  }
-  progress.end();
+  const elsewhere = await watchMoves(admin);
   await liftThrottle(admin);
+  if (elsewhere.length > 0) {
+    const why = `${formatCounted(elsewhere.length, 'partition')} did not move, such as ${elsewhere[0]}: that was taken back`;
+    fail(new SluiceError('REASSIGNMENT_CANCELLED', why, { remedy: 'Run the command again to move what is left.' }));
+    return;
+  }
   for (const outcome of await admin.electLeaders('preferred')) if (!outcome.ok) remark(outcome.error.message);
   if (drained === undefined) remark('everything is where it shall be');
   else await verifyDrained(admin, drained);

@@ -174,7 +174,7 @@ it('takes back what is moving', async () => {
   await wire.reply(alterPartitionReassignments, 1, { timeoutMs: 5000, topics: [{ name: 'moving', partitions }] });
   const moving = await sluice('rebalance');
   assert.equal(moving.code, 1);
-  assert.match(moving.stderr, /1 partitions are being moved already/);
+  assert.match(moving.stderr, /1 partition is being moved already/);
   const ongoing = await command.json<{ topic: string; adding: number[] }[]>('cluster reassignments', [
     ...['cluster', 'reassignments'],
   ]);
@@ -187,6 +187,27 @@ it('takes back what is moving', async () => {
   ]);
   assert.deepEqual((await replicasOf('moving')).sort(), [1, 2]);
   assert.match((await sluice('rebalance', '--cancel')).stderr, /nothing is moving/);
+});
+
+it('gives records up after --timeout that too few replicas can take', async () => {
+  await command.output(['topics', 'alter', 'everywhere', '--config', 'min.insync.replicas=3']);
+  const startedMs = performance.now();
+  const { code, stderr } = await command.run(['produce', 'everywhere', '--timeout', '2s'], { input: 'x\n' });
+  assert.ok(performance.now() - startedMs < 30_000);
+  assert.equal(code, 1);
+  assert.match(stderr, /error: /);
+});
+
+it('does not call it done when somebody else takes back what it watches', async () => {
+  const partitions = [{ partitionIndex: 0, replicas: [3, 1] }];
+  await wire.reply(alterPartitionReassignments, 1, { timeoutMs: 5000, topics: [{ name: 'moving', partitions }] });
+  const watching = sluice('rebalance', '--execute', '--watch');
+  await new Promise((resolve) => setTimeout(resolve, 2500));
+  await command.output(['cluster', 'rebalance', '--cancel']);
+  const { code, stderr } = await watching;
+  assert.equal(code, 1, stderr);
+  assert.match(stderr, /1 partition did not move, such as moving-0: that was taken back/);
+  assert.doesNotMatch(stderr, /everything is where it shall be/);
 });
 
 async function replicasOf(name: string): Promise<number[]> {

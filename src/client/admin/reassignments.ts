@@ -103,7 +103,10 @@ export function electLeaders(
     const connection = await cluster.connection('controller');
     const answer = await connection.request(electApi, body);
     throwIfMisdirected([answer.errorCode]);
-    if (answer.errorCode !== ErrorCode.NONE) throw refusedBy(answer.errorCode, 'the election');
+    if (answer.errorCode !== ErrorCode.NONE) {
+      const [said] = answer.replicaElectionResults.flatMap(({ partitionResult }) => partitionResult);
+      throw refusedBy(answer.errorCode, 'the election', said?.errorMessage);
+    }
     return answer.replicaElectionResults.flatMap(({ topic, partitionResult }) => {
       cluster.forgetTopic(topic);
       return partitionResult.map(({ partitionId: partition, errorCode, errorMessage }) => {
