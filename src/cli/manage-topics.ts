@@ -38,6 +38,8 @@ export async function alterTopic(name: string, options: AlterOptions): Promise<v
   if (!changesConfigs && options.partitions === undefined) {
     throw new SluiceError('INVALID_ARGUMENT', 'nothing to change: give --partitions, --config or --reset');
   }
+  const both = options.reset.find((key) => Object.hasOwn(set, key));
+  if (both !== undefined) throw new SluiceError('INVALID_ARGUMENT', `${both} cannot be set and reset at once`);
   await withAdmin(options, async (admin) => {
     const rows: Outcome<Change>[] = [];
     if (options.partitions !== undefined) {
@@ -48,8 +50,12 @@ export async function alterTopic(name: string, options: AlterOptions): Promise<v
     if (changesConfigs) {
       await refuseUnknown(admin, { type: 'topic', name }, options.reset);
       const [outcome] = await admin.alterConfigs([{ type: 'topic', name, set, remove: options.reset }]);
-      for (const [key, value] of Object.entries(set)) rows.push(changed(outcome!, { name, change: key, value }));
-      for (const key of options.reset) rows.push(changed(outcome!, { name, change: key, value: null }));
+      const changes: Change[] = [
+        ...Object.entries(set).map(([key, value]) => ({ name, change: key, value })),
+        ...options.reset.map((key) => ({ name, change: key, value: null })),
+      ];
+      // All of them or none: a refusal is told once.
+      rows.push(...changes.slice(0, outcome!.ok ? changes.length : 1).map((change) => changed(outcome!, change)));
     }
     report(rows, options, ['name', 'change', 'value'], ({ name, change, value }) => ({ name, change, value }));
   });

@@ -3,7 +3,7 @@ import { systemClock } from '../base/clock.ts';
 import { SluiceError } from '../base/errors.ts';
 import { Admin } from '../client/admin/admin.ts';
 import type { GroupDescription } from '../client/admin/describe-groups.ts';
-import { wholeNumber } from './arguments.ts';
+import { invalid, wholeNumber } from './arguments.ts';
 import type { DescribeOptions, GroupsOptions, ListOptions } from './groups.ts';
 import { openCluster } from './open-cluster.ts';
 import { fail, formatTable, printJson, printJsonLine, printLine, printRows, type Row, remark } from './output.ts';
@@ -19,7 +19,21 @@ const LAG_COLUMNS = [
 const MEMBER_COLUMNS = ['group', 'consumerId', 'instanceId', 'host', 'clientId', 'partitions', 'assignment'];
 const STATE_COLUMNS = ['group', 'type', 'state', 'coordinator', 'assignor', 'members'];
 
+/** Of all kinds of groups. Kafka's tools take small letters as well. */
+const GROUP_STATES = [
+  ...['Empty', 'PreparingRebalance', 'CompletingRebalance', 'Stable', 'Dead'],
+  ...['Assigning', 'Reconciling', 'NotReady'],
+];
+const GROUP_TYPES = ['classic', 'consumer', 'share', 'streams'];
+
+function allowed(option: string, text: string, names: readonly string[]): void {
+  if (names.some((name) => name.toLowerCase() === text.toLowerCase())) return;
+  throw invalid(option, text, `give one of ${names.join(', ')}`);
+}
+
 export async function listGroups(options: ListOptions): Promise<void> {
+  for (const state of options.state) allowed('--state', state, GROUP_STATES);
+  for (const type of options.type) allowed('--type', type, GROUP_TYPES);
   await using cluster = await openCluster(options, CLIENT_ID);
   const groups = await new Admin(cluster).listGroups({ states: options.state, types: options.type });
   const rows = groups.map(({ id: group, type, state, protocolType }) => ({ group, type, state, protocolType }));
@@ -53,7 +67,7 @@ async function showOnce(admin: Admin, names: readonly string[], options: Describ
   for (const id of ids) {
     try {
       const group = await admin.describeGroup(id);
-      if (!options.json && group.members.length === 0 && columns === LAG_COLUMNS) {
+      if (!options.json && group.members.length === 0 && columns !== STATE_COLUMNS) {
         remark(`group ${id} has no members (${group.state})`);
       }
       rows.push(...(await rowsOf(admin, group, options)));

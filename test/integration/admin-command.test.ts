@@ -76,6 +76,16 @@ describe('sluice topics', () => {
     assert.equal(beyond.code, 1);
   });
 
+  it('tells once why nothing was changed', async () => {
+    const alter = (...args: readonly string[]) => sluice.run(['topics', 'alter', 'orders', ...args]);
+    const refused = await alter('--config', 'retention.ms=1000', '--config', 'segment.bytes=x');
+    assert.equal(refused.code, 1);
+    assert.equal(refused.stderr.match(/error:/g)?.length, 1, refused.stderr);
+    const contradiction = await alter('--config', 'retention.ms=1000', '--reset', 'retention.ms');
+    assert.equal(contradiction.code, 2);
+    assert.match(contradiction.stderr, /retention\.ms cannot be set and reset at once/);
+  });
+
   it('remembers producers', async () => {
     const producers = await sluice.json<{ partition: number; lastSequence: number; transactionStart: null }[]>(
       'topics producers',

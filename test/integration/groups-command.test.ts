@@ -133,6 +133,22 @@ describe('sluice groups', () => {
     }
   });
 
+  it('says that a group has no members, and which states and types there are', async () => {
+    await reset('idle', '--topic', TOPIC, '--to-earliest');
+    const { code, stdout, stderr } = await sluice('describe', 'idle', '--members');
+    assert.deepEqual([code, stdout, stderr], [0, '', 'group idle has no members (Empty)\n']);
+    assert.deepEqual((await sluice('list', '--state', 'EMPTY', '--type', 'Classic')).code, 0);
+    for (const [option, value, allowed] of [
+      ['--state', 'bogus', /--state bogus: give one of Empty, .*Stable/],
+      ['--type', 'bogus', /--type bogus: give one of classic, consumer/],
+    ] as const) {
+      const wrong = await sluice('list', option, value);
+      assert.equal(wrong.code, 2);
+      assert.match(wrong.stderr, allowed);
+    }
+    await sluice('delete', 'idle');
+  });
+
   it('shows who reads what and how far behind, and leaves a group with members alone', async () => {
     const first = await rejoin(await firstMemberId());
     assert.equal(first['generationId'], 1);
