@@ -73,8 +73,10 @@ test('a group changes from the classic protocol to the broker-driven one and bac
   const on = await stage(context, 'migrate', load);
   assert.ok(on !== undefined);
   const { members } = on;
-  const first = on.start(member, 'classic');
-  const second = on.start(member, 'classic');
+  // After a second rebalance of its own the sticky one leaves data in assignments, with which no group may change.
+  const ranging = { ...member, environment: { ...member.environment, SLUICE_MEMBER_ASSIGNORS: 'range' } };
+  const first = on.start(ranging, 'classic');
+  const second = on.start(ranging, 'classic');
   await members.share(PARTITIONS, SETTLE_MS);
   const third = on.start(member, 'consumer');
   await members.share(PARTITIONS, SETTLE_MS);

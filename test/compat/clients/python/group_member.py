@@ -9,6 +9,7 @@ A topic that begins with '^' is a pattern. Prints one JSON object a line: {"assi
 SIGTERM.
 """
 import json
+import os
 import signal
 import sys
 import time
@@ -66,7 +67,7 @@ def main():
         config.update({
             'session.timeout.ms': 6000,
             'heartbeat.interval.ms': 500,
-            'partition.assignment.strategy': 'cooperative-sticky',
+            'partition.assignment.strategy': os.environ.get('SLUICE_MEMBER_ASSIGNORS', 'cooperative-sticky'),
         })
     consumer = Consumer(config)
     ending = []
