@@ -19,7 +19,9 @@ export function formatEndpoint({ host, port }: Endpoint): string {
  * SluiceError INVALID_BOOTSTRAP_SERVERS.
  */
 export function parseBootstrapServers(servers: string | readonly string[]): Endpoint[] {
-  const texts = (typeof servers === 'string' ? [servers] : servers).flatMap((text) => text.split(','));
+  const list: readonly unknown[] = Array.isArray(servers) ? servers : [servers];
+  if (!list.every((text) => typeof text === 'string')) throw invalid('there are no bootstrap servers');
+  const texts = list.flatMap((text) => text.split(','));
   const endpoints = texts.map((text) => text.trim()).filter((text) => text !== '');
   if (endpoints.length === 0) throw invalid('there are no bootstrap servers');
   return endpoints.map(parseEndpoint);

@@ -1,6 +1,7 @@
 /** How a client reaches a cluster: options with their defaults, which are Kafka's where Kafka has the same option. */
 import type { ChannelOptions } from '../network/channel.ts';
 import { type Endpoint, parseBootstrapServers } from './bootstrap.ts';
+import { checkOptions } from './checked-options.ts';
 import type { Backoff } from './retry.ts';
 
 /** What every connection of a client has in common. */
@@ -33,7 +34,14 @@ export interface ResolvedOptions {
   readonly backoff: Backoff;
 }
 
+const LEAST = {
+  ...{ connectTimeoutMs: 1, requestTimeoutMs: 1, operationTimeoutMs: 1 },
+  ...{ metadataMaxAgeMs: 0, retryBackoffMs: 0, retryBackoffMaxMs: 0 },
+};
+
+/** Throws a SluiceError INVALID_OPTION or INVALID_BOOTSTRAP_SERVERS. */
 export function resolveClusterOptions(options: ClusterOptions): ResolvedOptions {
+  checkOptions(options, { atLeast: LEAST });
   return {
     bootstrap: parseBootstrapServers(options.bootstrapServers),
     connection: {

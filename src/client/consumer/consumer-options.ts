@@ -1,6 +1,7 @@
 /** What a consumer may be told, with defaults; names and defaults are those of Kafka's Java client where it has the same. */
 import { SluiceError } from '../../base/errors.ts';
 import type { TopicPartition } from '../../base/units.ts';
+import { checkOptions } from '../checked-options.ts';
 import type { ClassicAssignor } from './assignors/assignor.ts';
 import { rangeAssignor } from './assignors/range.ts';
 import { roundRobinAssignor } from './assignors/round-robin.ts';
@@ -70,9 +71,19 @@ export interface ResolvedConsumerOptions {
   readonly onLost: RebalanceCallback | undefined;
 }
 
+const LEAST = {
+  ...{ sessionTimeoutMs: 1, heartbeatIntervalMs: 1, maxPollIntervalMs: 1, autoCommitIntervalMs: 0 },
+  ...{ maxWaitMs: 0, minBytes: 0, maxBytes: 0, partitionMaxBytes: 0, prefetchBytes: 0, maxUncompressedBytes: 1 },
+};
+const CHOICES = { groupProtocol: ['classic', 'consumer'], isolation: ['read_uncommitted', 'read_committed'] };
+const RESETS = ['earliest', 'latest', 'none'];
+
 /** `lane` sets the connections apart from those of other consumers of the cluster. Throws a SluiceError INVALID_OPTION. */
 export function resolveConsumerOptions(options: ConsumerOptions, lane: string): ResolvedConsumerOptions {
+  checkOptions(options, { atLeast: LEAST, oneOf: CHOICES });
   const { groupId, offsetReset = 'latest' } = options;
+  if (typeof offsetReset === 'object') checkOptions(offsetReset, { atLeast: { withinMs: 0 } });
+  else checkOptions({ offsetReset }, { oneOf: { offsetReset: RESETS } });
   const autoCommit = options.autoCommit ?? groupId !== undefined;
   if (groupId === '') throw invalid('a group needs a name', 'Give a groupId, or none.');
   if (autoCommit && groupId === undefined) throw invalid('without a group nothing is committed', 'Give a groupId.');

@@ -1,6 +1,7 @@
 /** What a producer may be told, with defaults; names and defaults are those of Kafka's Java client where it has the same. */
 import { SluiceError } from '../../base/errors.ts';
 import { CODECS, type CodecName } from '../../records/compression/codecs.ts';
+import { checkOptions } from '../checked-options.ts';
 import type { PartitionerChoice } from './partitioner.ts';
 
 export interface ProducerOptions {
@@ -53,8 +54,14 @@ export interface ResolvedProducerOptions {
 /** A broker remembers the last five batches of a producer; beyond that it could not tell a repeated one. */
 const MOST_IN_FLIGHT_IDEMPOTENT = 5;
 
+const LEAST = {
+  ...{ lingerMs: 0, batchBytes: 0, maxRequestBytes: 1, bufferBytes: 1, maxBlockMs: 0 },
+  ...{ maxInFlight: 1, deliveryTimeoutMs: 0, ackTimeoutMs: 0 },
+};
+
 /** Throws a SluiceError INVALID_OPTION. */
 export function resolveProducerOptions(options: ProducerOptions): ResolvedProducerOptions {
+  checkOptions(options, { atLeast: LEAST, oneOf: { acks: ['all', 1, 0] } });
   const acks = options.acks === undefined || options.acks === 'all' ? -1 : options.acks;
   const idempotent = options.idempotent ?? acks === -1;
   const maxInFlight = options.maxInFlight ?? 5;
@@ -62,7 +69,6 @@ export function resolveProducerOptions(options: ProducerOptions): ResolvedProduc
   if (idempotent && maxInFlight > MOST_IN_FLIGHT_IDEMPOTENT) {
     throw invalid('an idempotent producer has at most 5 requests in flight', 'Lower maxInFlight.');
   }
-  if (maxInFlight < 1) throw invalid('maxInFlight must be at least 1', 'Raise maxInFlight.');
   if (!Object.hasOwn(CODECS, options.compression ?? 'none')) {
     throw invalid(`there is no codec ${options.compression}`, `Choose from ${Object.keys(CODECS).join(', ')}.`);
   }

@@ -313,3 +313,37 @@ test('contradictory options are refused', () => {
     assert.throws(() => new Producer(cluster, options), failsWith('INVALID_OPTION'));
   }
 });
+
+test('a record that is none is refused by itself, and costs the others nothing', () =>
+  withProducer({ bufferBytes: 10_000, maxBlockMs: 50 }, async ({ producer, log }) => {
+    const wrong: object[] = [
+      { value: 'x' },
+      { topic: '', value: 'x' },
+      { topic: 'orders', value: 5 },
+      { topic: 'orders', key: { id: 1 }, value: 'x' },
+      { topic: 'orders', value: 'x', timestamp: Number.NaN },
+      { topic: 'orders', value: 'x', timestamp: 1.5 },
+      { topic: 'orders', value: 'x', timestamp: '2026-05-01' },
+      { topic: 'orders', value: 'x', headers: [{ key: 'h', value: 1 }] },
+      { topic: 'orders', value: 'x', headers: [{ value: 'x' }] },
+    ];
+    for (const early of [true, false]) {
+      for (const record of wrong) {
+        const sent = producer.send(record as Parameters<Producer['send']>[0]);
+        await assert.rejects(sent, failsWith('UNSENDABLE_RECORD'), `${early} ${JSON.stringify(record)}`);
+      }
+      await producer.send({ topic: 'orders', value: undefined as never, headers: [{ key: 'h', value: null }] });
+    }
+    assert.equal(producer.totals.bufferedBytes, 0);
+    assert.equal(log.partitions[0]!.length, 2);
+  }));
+
+test('what lingers leaves when somebody waits for room', () =>
+  withProducer({ bufferBytes: 5000, batchBytes: 100_000, lingerMs: 60_000 }, async ({ producer, log }) => {
+    const sent = numbers(40).map((value) => producer.send({ topic: 'orders', value: value.padEnd(1000) }));
+    await Promise.all(sent.slice(0, 30));
+    for (const value of numbers(20))
+      if (!producer.write({ topic: 'orders', value: value.padEnd(1000) })) await producer.drained();
+    await producer.flush();
+    assert.equal(log.partitions[0]!.length, 60);
+  }));

@@ -6,7 +6,7 @@ import { SluiceError } from '../../base/errors.ts';
 import type { Offset, Timestamp } from '../../base/units.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
 import { BATCH_HEADER_BYTES } from '../../records/batch.ts';
-import { mostRecordBytes, type NewHeader } from '../../records/builder.ts';
+import type { NewHeader } from '../../records/builder.ts';
 import { unlessAborted } from '../abort.ts';
 import type { Cluster } from '../cluster.ts';
 import { aborted, clientClosed, refusedForGood } from '../errors.ts';
@@ -15,7 +15,8 @@ import { type ProducerOptions, type ResolvedProducerOptions, resolveProducerOpti
 import { PartitionQueue } from './partition-queue.ts';
 import { choosePartitioner, type Partitioner } from './partitioner.ts';
 import type { BatchOutcome, PendingBatch } from './pending-batch.ts';
-import { bufferFull, SendBuffer } from './send-buffer.ts';
+import { recordBytes } from './record-size.ts';
+import { bufferFull, type RoomListener, SendBuffer } from './send-buffer.ts';
 import { Sender, type SenderCounters } from './sender.ts';
 
 /** A record to be sent. Text is sent as UTF-8. */
@@ -97,6 +98,7 @@ export class Producer implements AsyncDisposable {
     const { bufferBytes: limitBytes, maxBlockMs: waitMs } = this.#options;
     this.#buffer = new SendBuffer(cluster.dependencies.clock, { limitBytes, waitMs });
     this.#sender = new Sender(cluster, this.#options, (batch, outcome) => this.#onSettled(batch, outcome));
+    this.#sender.isShortOfRoom = () => this.#buffer.waiting > 0;
     this.#sender.onRenewed = () => {
       for (const { queues } of this.#outlets.values()) for (const queue of queues) queue?.restart();
     };
@@ -137,7 +139,7 @@ export class Producer implements AsyncDisposable {
   deliver(record: ProducerRecord, callback: DeliveryCallback, signal?: AbortSignal): void {
     if (this.#buffer.hasRoom) this.#handIn(record, callback, signal);
     else
-      this.#buffer.whenRoom((failure) => {
+      this.#waitForRoom((failure) => {
         if (failure === undefined || signal?.aborted === true) this.#handIn(record, callback, signal);
         else callback(failure, undefined);
       });
@@ -172,8 +174,14 @@ export class Producer implements AsyncDisposable {
   drained(): Promise<void> {
     if (this.#buffer.hasRoom) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      this.#buffer.whenRoom((error) => (error === undefined ? resolve() : reject(error)));
+      this.#waitForRoom((error) => (error === undefined ? resolve() : reject(error)));
     });
+  }
+
+  #waitForRoom(listener: RoomListener): void {
+    this.#buffer.whenRoom(listener);
+    // There is room once something is acknowledged, which may linger as yet.
+    if (this.#buffer.waiting === 1) this.#sender.poke();
   }
 
   /**
@@ -363,22 +371,10 @@ function asSluiceError(error: unknown): SluiceError {
   return new SluiceError('UNEXPECTED', 'sending failed', { cause: error, remedy: 'Look at the cause.' });
 }
 
-function toBytes(content: Uint8Array | string | null): Uint8Array | null {
-  return typeof content === 'string' ? Buffer.from(content) : content;
+function toBytes(content: Uint8Array | string | null | undefined): Uint8Array | null {
+  return typeof content === 'string' ? Buffer.from(content) : (content ?? null);
 }
 
 function toHeaders(headers: NonNullable<ProducerRecord['headers']>): NewHeader[] {
   return headers.map(({ key, value }) => ({ key, value: toBytes(value) }));
-}
-
-/** Upper bound of a record's size in a batch. */
-function recordBytes({ key, value, headers }: ProducerRecord): number {
-  let bytes = mostRecordBytes({ key: null, value: null }) + contentBytes(key ?? null) + contentBytes(value);
-  for (const header of headers ?? []) bytes += 10 + Buffer.byteLength(header.key) + contentBytes(header.value);
-  return bytes;
-}
-
-function contentBytes(content: Uint8Array | string | null): number {
-  if (content === null) return 0;
-  return typeof content === 'string' ? Buffer.byteLength(content) : content.length;
 }

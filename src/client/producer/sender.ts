@@ -89,6 +89,8 @@ const LAST_EPOCH = 2 ** 15 - 2;
 export class Sender {
   /** Batches that are handed in count as full while this is above zero. */
   flushing = 0;
+  /** And while this is so: whoever waits for room waits for what lingers. */
+  isShortOfRoom: () => boolean = () => false;
   readonly counters: SenderCounters = {
     requests: 0,
     batches: 0,
@@ -163,10 +165,11 @@ export class Sender {
     let wakeAtMs = this.#nextExpiryMs();
     const identified = this.#hasIdentity(nowMs);
     const parcelled = new Map<Lane, Ready[]>();
+    const isHurried = this.#isHurried;
     for (const queue of this.#active) {
       // A spent identity is good for one thing: to learn what became of what was sent under it.
       if (!identified && !(this.#identityState === 'spent' && queue.isUncertain)) continue;
-      const readyAtMs = queue.readyAtMs(this.flushing > 0);
+      const readyAtMs = queue.readyAtMs(isHurried);
       if (readyAtMs > nowMs) wakeAtMs = Math.min(wakeAtMs, readyAtMs);
       else this.#address(queue, parcelled, nowMs);
     }
@@ -219,10 +222,13 @@ export class Sender {
         }
       }
       this.#dispatch(lane, parcels);
-      if (identified)
-        postponed.push(...parcels.filter(({ queue }) => queue.readyAtMs(this.flushing > 0) <= this.#nowMs));
+      if (identified) postponed.push(...parcels.filter(({ queue }) => queue.readyAtMs(this.#isHurried) <= this.#nowMs));
       left = postponed;
     }
+  }
+
+  get #isHurried(): boolean {
+    return this.flushing > 0 || this.isShortOfRoom();
   }
 
   /** Without acknowledgements the socket is the only thing that slows a producer down. */

@@ -20,8 +20,10 @@ export class Client implements AsyncDisposable {
   readonly #cluster: Cluster;
   readonly #parts = new Set<AsyncDisposable>();
 
-  /** Connects to nothing yet. Throws a SluiceError INVALID_BOOTSTRAP_SERVERS. */
-  constructor({ brokers, ...options }: ClientOptions) {
+  /** Connects to nothing yet. Throws a SluiceError INVALID_BOOTSTRAP_SERVERS or INVALID_OPTION. */
+  constructor(clientOptions: ClientOptions) {
+    // Where there is no compiler, there may be no options.
+    const { brokers, ...options } = clientOptions ?? {};
     this.#cluster = new Cluster({ ...options, bootstrapServers: brokers });
   }
 
