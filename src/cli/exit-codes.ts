@@ -15,7 +15,7 @@ export const ExitCode = {
 } as const;
 
 const USAGE_ERRORS = new Set(['INVALID_ARGUMENT', 'INVALID_OPTION', 'INVALID_BOOTSTRAP_SERVERS', 'UNKNOWN_PROFILE']);
-const UNREACHABLE_ERRORS = new Set(['CLUSTER_UNREACHABLE', 'BROKER_UNREACHABLE']);
+const UNREACHABLE_ERRORS = new Set(['CLUSTER_UNREACHABLE', 'BROKER_UNREACHABLE', 'NOT_A_BROKER']);
 
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof SluiceError)) return ExitCode.FAILED;

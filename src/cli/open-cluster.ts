@@ -2,6 +2,7 @@ import { systemClock } from '../base/clock.ts';
 import { SluiceError } from '../base/errors.ts';
 import { Cluster } from '../client/cluster.ts';
 import { type ConnectionOptions, clusterOptionsOf } from './connection-options.ts';
+import { remark } from './output.ts';
 
 const REMEDY =
   'Check the address (--brokers, SLUICE_BROKERS or a profile), and that a broker runs there; sluice doctor looks closer.';
@@ -26,7 +27,10 @@ export async function openCluster(options: ConnectionOptions, clientId: string):
     } catch (error) {
       const nowMs = systemClock.monotonicMs();
       const isUnreachable = error instanceof SluiceError && error.code === 'CLUSTER_UNREACHABLE';
-      if (isUnreachable && nowMs - attemptedMs > SLOW_MS && nowMs - startedMs < patienceMs) continue;
+      if (isUnreachable && nowMs - attemptedMs > SLOW_MS && nowMs - startedMs < patienceMs) {
+        remark(`${error.message}; asking again`);
+        continue;
+      }
       await cluster.close();
       if (!isUnreachable) throw error;
       const { code, message, retriable, cause } = error;

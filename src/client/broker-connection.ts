@@ -6,6 +6,7 @@ import { askVersions, type BrokerVersions, HANDSHAKE_VERSIONS } from './api-vers
 import type { Endpoint } from './bootstrap.ts';
 import type { ClientDependencies } from './dependencies.ts';
 import type { ConnectionOptions } from './options.ts';
+import { notABroker } from './unreachable.ts';
 
 export interface RequestOptions {
   readonly timeoutMs?: number;
@@ -43,7 +44,8 @@ export class BrokerConnection {
         if (error instanceof SluiceError && error.code === 'REQUEST_TIMED_OUT') break;
       }
     }
-    throw failure;
+    if (!(failure instanceof SluiceError) || failure.code !== 'MALFORMED_RESPONSE') throw failure;
+    throw notABroker(endpoint, failure);
   }
 
   get usable(): boolean {

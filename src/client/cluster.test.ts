@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
 import { SluiceError } from '../base/errors.ts';
 import { apiVersions } from '../protocol/apis/api-versions.ts';
@@ -107,6 +108,54 @@ test('says that no broker answers once the time for an operation is over', async
   await assert.rejects(cluster.topic('orders'), failsWith('CLUSTER_UNREACHABLE'));
   await cluster.close();
 });
+
+test('says of every address why nobody answers there', async () => {
+  const gone = await ScriptedBroker.start();
+  await gone.stop();
+  const servers = [gone.address, 'nowhere.invalid:9092'];
+  const cluster = new Cluster({ bootstrapServers: servers, ...FAST, operationTimeoutMs: 60 });
+  await assert.rejects(cluster.topic('orders'), (error: Error) => {
+    assert.match(
+      error.message,
+      new RegExp(`${gone.address} \\(connection refused\\), nowhere.invalid:9092 \\(the name`),
+    );
+    return true;
+  });
+  await cluster.close();
+});
+
+for (const [greeting, what] of [
+  ['HTTP/1.1 400 Bad Request\r\n', 'a web server answers at .*: no Kafka broker'],
+  ['SSH-2.0-OpenSSH_9.2\r\n', 'an SSH server answers at .*: no Kafka broker'],
+  ['\x15\x03\x03\0\x02\x02\x46', 'something that speaks TLS answers at .*: no Kafka broker'],
+  ['\xff\xff\xff\xff', 'what answers at .* is no Kafka broker'],
+  ['\0\0\0\x04\0\0\0\0', 'what answers at .* is no Kafka broker'],
+] as const) {
+  test(`says at once that ${JSON.stringify(greeting.slice(0, 4))} is no broker, and asks the next address`, async () => {
+    const other = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.on('data', () => socket.write(Buffer.from(greeting, 'latin1')));
+    });
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    const address = `127.0.0.1:${(other.address() as AddressInfo).port}`;
+    await using alone = new Cluster({ bootstrapServers: address, ...FAST });
+    const startedMs = performance.now();
+    await assert.rejects(alone.topic('orders'), (error: Error & { code?: string }) => {
+      assert.equal(error.code, 'NOT_A_BROKER');
+      assert.match(error.message, new RegExp(what));
+      return true;
+    });
+    assert.ok(performance.now() - startedMs < 2000);
+    const broker = await ScriptedBroker.start();
+    broker.topics = [{ name: 'orders', leaders: [1] }];
+    await using both = new Cluster({ bootstrapServers: [address, broker.address], ...FAST });
+    assert.equal((await both.topic('orders')).name, 'orders');
+    await both.close();
+    await alone.close();
+    await broker.stop();
+    await new Promise((resolve) => other.close(resolve));
+  });
+}
 
 test('reconnects after a lost connection and sends the request again', () =>
   withBroker(async ({ broker, cluster }) => {

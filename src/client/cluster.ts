@@ -7,11 +7,10 @@ import type { Uuid } from '../base/uuid.ts';
 import { metadata } from '../protocol/apis/metadata.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
 import type { Api, DecodedFields, EncodableFields, Fields } from '../protocol/schema.ts';
-import { formatEndpoint } from './bootstrap.ts';
 import type { BrokerConnection, RequestOptions } from './broker-connection.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import { type ClientDependencies, systemDependencies } from './dependencies.ts';
-import { clientClosed, mayRetry, noBrokerReachable, refusedBy, refusedForGood } from './errors.ts';
+import { clientClosed, mayRetry, refusedBy, refusedForGood } from './errors.ts';
 import {
   type BrokerView,
   type LeaderHint,
@@ -22,6 +21,7 @@ import {
 } from './metadata-cache.ts';
 import { type ClusterOptions, type ResolvedOptions, resolveClusterOptions } from './options.ts';
 import { retry } from './retry.ts';
+import { type FailedAttempt, noBrokerReachable } from './unreachable.ts';
 
 /** Where a request goes: to a broker by id, to the controller, or to whichever broker answers. */
 export type Destination = BrokerId | 'controller' | 'any';
@@ -186,19 +186,18 @@ export class Cluster implements AsyncDisposable {
       .map((broker) => ({ id: broker.id as BrokerId | 'bootstrap', endpoint: broker, order: random.fraction() }))
       .sort((left, right) => left.order - right.order);
     const bootstrap = this.options.bootstrap.map((endpoint) => ({ id: 'bootstrap' as const, endpoint }));
-    let failure: unknown;
+    const attempts: FailedAttempt[] = [];
     for (const { id, endpoint } of [...known, ...bootstrap]) {
       try {
         return await this.#pool.get(id, endpoint, lane);
       } catch (error) {
-        if (!mayRetry(error)) throw error;
-        failure = error;
+        if (this.closing.aborted) throw clientClosed();
+        attempts.push({ endpoint, error });
       }
     }
-    throw noBrokerReachable(
-      [...known, ...bootstrap].map(({ endpoint }) => formatEndpoint(endpoint)),
-      failure,
-    );
+    // Where no address can ever answer, it is better to say so at once.
+    if (!attempts.some(({ error }) => mayRetry(error))) throw attempts[0]!.error;
+    throw noBrokerReachable(attempts);
   }
 
   /** Closes the connections of a lane that is not used any more. */

@@ -47,14 +47,6 @@ export function refusedForGood(code: ErrorCode | number, about: string, said?: s
   return new SluiceError(name, message, { remedy });
 }
 
-export function noBrokerReachable(addresses: readonly string[], cause: unknown): SluiceError {
-  return new SluiceError('CLUSTER_UNREACHABLE', `no broker answers at ${addresses.join(', ')}`, {
-    retriable: true,
-    remedy: 'Check the bootstrap servers, and that one of them runs.',
-    cause,
-  });
-}
-
 /**
  * One partition cannot be read on from where it is; the others can. Reading tries again from the same offset unless the
  * reader seeks.

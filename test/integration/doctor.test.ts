@@ -82,7 +82,13 @@ it('says what is there instead where no broker answers', async () => {
   await new Promise((resolve) => other.once('listening', resolve));
   const { port } = other.address() as { port: number };
   const stranger = await sluice.run(['doctor', '-b', `127.0.0.1:${port}`, '--timeout', '1s']);
+  const list = await sluice.run(['topics', 'list', '-b', `127.0.0.1:${port}`]);
   other.close();
+  assert.equal(list.code, 3);
+  assert.match(
+    list.stderr,
+    /error: a web server answers at 127\.0\.0\.1:\d+: no Kafka broker\ntry: Check host and port/,
+  );
   assert.equal(stranger.code, 3);
   assert.match(stranger.stdout, /Check that it is the port of a broker/);
 });

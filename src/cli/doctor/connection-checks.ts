@@ -142,6 +142,7 @@ function whyNot(error: unknown): string {
   if (name === 'CHANNEL_CLOSED' || name === 'BROKER_DISCONNECTED')
     return 'accepts connections and hangs up: it speaks another protocol, or TLS';
   if (name === 'REQUEST_TIMED_OUT') return 'accepts connections and says nothing';
+  if (name === 'NOT_A_BROKER') return `is not the address of a broker: ${messageOf(error)}`;
   return `does not answer: ${messageOf(error)}`;
 }
 
