@@ -73,6 +73,11 @@ export class Cluster implements AsyncDisposable {
     return this.#cache.topic(name, this.dependencies.clock.monotonicMs() - this.options.metadataMaxAgeMs);
   }
 
+  /** The topic as last heard of, however long ago: without a look at the clock, for whoever asks for every record. */
+  lastKnownTopic(name: string): TopicView | undefined {
+    return this.#cache.topic(name, -Infinity);
+  }
+
   /** Makes the next look at the topic ask the cluster: after a refusal that shows what is known to be out of date. */
   forgetTopic(name: string): void {
     this.#cache.forget(name);

@@ -238,7 +238,7 @@ export class Producer implements AsyncDisposable {
     const key = toBytes(record.key ?? null);
     const value = toBytes(record.value);
     // A newer view may have more partitions; where there is none the old one still tells how many there were.
-    const topic = this.#cluster.knownTopic(record.topic) ?? view;
+    const topic = this.#cluster.lastKnownTopic(record.topic) ?? view;
     outlet.view = topic;
     const partition = this.#choose(topic, { record, bytes, key, value });
     outlet.queues[partition] ??= new PartitionQueue(record.topic, partition, this.#options);
