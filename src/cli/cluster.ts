@@ -35,6 +35,13 @@ export interface LogDirsOptions extends ClusterOptions {
   readonly replicas: boolean;
 }
 
+export interface MoveLogDirsOptions extends ClusterOptions {
+  readonly topic: readonly string[];
+  readonly from?: string;
+  readonly execute: boolean;
+  readonly watch: boolean;
+}
+
 export interface ApiVersionsOptions extends ClusterOptions {
   readonly broker: readonly string[];
 }
@@ -115,6 +122,24 @@ function addMovingCommands(command: AddCommand): void {
     .action(async (options: ReassignOptions) => {
       const { reassign } = await import('./move-replicas.ts');
       await reassign(options);
+    });
+
+  command(
+    'move-log-dirs <broker> <directory>',
+    'move replicas of a broker into another log directory of it; shows the plan only, unless --execute',
+  )
+    .option(
+      '--topic <name[:partitions]>',
+      'a topic, or some of its partitions as in orders:0,2; repeatable',
+      collect,
+      [],
+    )
+    .option('--from <directory>', 'what lies in this directory, all of it where no topic is given')
+    .option('--execute', 'do it', false)
+    .option('--watch', 'stay until everything has moved', false)
+    .action(async (broker: string, directory: string, options: MoveLogDirsOptions) => {
+      const { moveLogDirectories } = await import('./move-log-dirs.ts');
+      await moveLogDirectories(broker, directory, options);
     });
 
   command('reassignments', 'what is being moved').action(async (options: ClusterOptions) => {

@@ -15,6 +15,7 @@ import { openCluster } from './open-cluster.ts';
 import { onOutputClosed, remark } from './output.ts';
 import { recordFilter } from './record-filter.ts';
 import { recordFormatter } from './record-format.ts';
+import { recordUnpacker } from './record-unpack.ts';
 import { RecordWriter } from './record-writer.ts';
 import { duration } from './times.ts';
 
@@ -195,16 +196,19 @@ class Printer {
   count = 0;
   readonly #format: ReturnType<typeof recordFormatter>;
   readonly #filter: ReturnType<typeof recordFilter>;
+  readonly #unpack: ReturnType<typeof recordUnpacker>;
   readonly #writer: RecordWriter;
 
   constructor(options: ConsumeOptions) {
     this.max = options.max === undefined ? Number.POSITIVE_INFINITY : wholeNumber('--max', options.max);
     this.#format = recordFormatter(options.json ? 'json' : options.format);
     this.#filter = recordFilter(options);
+    this.#unpack = recordUnpacker(options.unpack);
     this.#writer = new RecordWriter(options.output);
   }
 
-  readonly print: Print = (record) => {
+  readonly print: Print = (stored) => {
+    const record = this.#unpack === undefined ? stored : this.#unpack(stored);
     if (this.#filter !== undefined && !this.#filter(record)) return true;
     const room = this.#writer.write(this.#format(record, this.count));
     const more = ++this.count < this.max;

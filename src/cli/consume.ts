@@ -14,6 +14,7 @@ export interface ConsumeOptions extends ClientOptions, FilterOptions {
   readonly exit: boolean;
   readonly idle?: string;
   readonly format: string;
+  readonly unpack: readonly string[];
   readonly output: string;
   readonly isolation: Isolation;
   readonly group?: string;
@@ -37,6 +38,9 @@ Formats: value, key-value, json, or a template of
   %k{hex} %v{base64} %v{json} %T{iso} %h{json}   \\n \\r \\t \\0 \\x1f \\\\
   %s is %v, %R its length in four bytes, as in kcat.
 
+Packed keys and values: --unpack 'key=i' --unpack 'value=>q s', with b B h H i I q Q for integers of 1, 2, 4 and 8 bytes (capitals
+  without a sign), c for a character, s for the rest, $ for the end, < and > for the byte order (> unless told), and spaces.
+
 Examples:
   sluice consume orders --offset start --exit --json | jq .value
   sluice consume orders --offset @-1h:@-30m --grep-key '^eu-' --format '%T{iso} %k %v\\n'
@@ -56,6 +60,12 @@ export function addConsumeCommand(program: Command): void {
     .option('-e, --exit', 'stop at the end instead of waiting for more', false)
     .option('--idle <duration>', 'stop when nothing came for so long')
     .option('-f, --format <format>', 'how to print a record (see Formats)', 'value')
+    .option(
+      '-s, --unpack <[key|value=]format>',
+      'show packed numbers as text, in the notation of kcat (see Formats); repeatable',
+      collect,
+      [],
+    )
     .option('-O, --output <file>', 'write to a file; - is standard output', '-')
     .option('--grep <regex>', 'only records whose key or value matches')
     .option('--grep-key <regex>', 'only records whose key matches')

@@ -13,7 +13,18 @@ export type Shape =
   | 'number?'
   | 'text'
   | readonly [Shape]
+  | Alternatives
   | { readonly [field: string]: Shape };
+
+/** Objects that are told apart by the value of `type`, with their other fields by that value. */
+export class Alternatives {
+  readonly byType: Readonly<Record<string, Readonly<Record<string, Shape>>>>;
+
+  /** `common` are fields that all of them have besides. */
+  constructor(byType: Alternatives['byType'], common: Readonly<Record<string, Shape>> = {}) {
+    this.byType = Object.fromEntries(Object.entries(byType).map(([type, fields]) => [type, { ...common, ...fields }]));
+  }
+}
 
 export interface JsonOutput {
   /** One value, or one object a line as things happen. */
@@ -70,6 +81,83 @@ const partitionLists = Object.fromEntries(
     value([{ topic: 'string', partition: 'number', leader: 'number', replicas: ['number'], inSync: ['number'] }]),
   ]),
 );
+
+const PARTITION_OFFSET = { topic: 'string', partition: 'number', offset: 'number' } as const;
+const PLACE = { offset: 'number', timestamp: 'number' } as const;
+
+/** What files of a data directory hold; text that is no UTF-8 is `base64:...`. */
+const DUMPED = {
+  batch: {
+    baseOffset: 'number',
+    lastOffset: 'number',
+    count: 'number',
+    position: 'number',
+    bytes: 'number',
+    leaderEpoch: 'number',
+    codec: 'string',
+    timestampType: 'string',
+    baseTimestamp: 'number',
+    maxTimestamp: 'number',
+    producerId: 'number',
+    producerEpoch: 'number',
+    baseSequence: 'number',
+    transactional: 'boolean',
+    control: 'boolean',
+    crc: 'number',
+    valid: 'boolean',
+  },
+  record: { ...PLACE, key: 'string?', value: 'string?', headers: [['any']] },
+  control: { ...PLACE, kind: 'any', 'coordinatorEpoch?': 'number' },
+  metadata: { ...PLACE, kind: 'string', version: 'number', value: 'any' },
+  invalid: { position: 'number', bytes: 'number' },
+  offset: { offset: 'number', position: 'number' },
+  timestamp: { timestamp: 'number', offset: 'number' },
+  aborted: {
+    version: 'number',
+    producerId: 'number',
+    firstOffset: 'number',
+    lastOffset: 'number',
+    lastStableOffset: 'number',
+  },
+  producer: {
+    producerId: 'number',
+    epoch: 'number',
+    lastSequence: 'number',
+    lastOffset: 'number',
+    offsetDelta: 'number',
+    lastTimestamp: 'number',
+    coordinatorEpoch: 'number',
+    transactionStart: 'number',
+  },
+  epoch: { epoch: 'number', startOffset: 'number' },
+  'recovery-point-offset': PARTITION_OFFSET,
+  'log-start-offset': PARTITION_OFFSET,
+  'replication-offset': PARTITION_OFFSET,
+  'cleaner-offset': PARTITION_OFFSET,
+  identity: { 'clusterId?': 'string', 'nodeId?': 'number', 'directoryId?': 'string' },
+  partition: { 'topicId?': 'string' },
+  line: { text: 'string' },
+} as const;
+
+const VERIFIED = {
+  finding: {
+    severity: 'string',
+    path: 'string',
+    'position?': 'number',
+    'offset?': 'number',
+    problem: 'string',
+    recovery: 'string',
+  },
+  summary: {
+    directory: 'string',
+    partitions: 'number',
+    segments: 'number',
+    batches: 'number',
+    bytes: 'number',
+    findings: { error: 'number', warning: 'number', note: 'number' },
+    seconds: 'number',
+  },
+} as const;
 
 /** By the words of the command. */
 export const JSON_OUTPUT: Readonly<Record<string, JsonOutput>> = {
@@ -202,6 +290,9 @@ export const JSON_OUTPUT: Readonly<Record<string, JsonOutput>> = {
   'cluster reassignments': value([
     { topic: 'string', partition: 'number', replicas: ['number'], adding: ['number'], removing: ['number'] },
   ]),
+  'cluster move-log-dirs': value([
+    { broker: 'number', topic: 'string', partition: 'number', from: 'string', to: 'string', bytes: 'number' },
+  ]),
   'cluster log-dirs': value([
     {
       broker: 'number',
@@ -225,9 +316,8 @@ export const JSON_OUTPUT: Readonly<Record<string, JsonOutput>> = {
     warnings: 'number',
     findings: [{ check: 'string', severity: 'string', message: 'string', remedy: 'string?', broker: 'number?' }],
   }),
-  // Told apart by their `type`; the fields are those of what is dumped or found.
-  'log dump': lines('any'),
-  'log verify': lines('any'),
+  'log dump': lines(new Alternatives(DUMPED, { file: 'string' })),
+  'log verify': lines(new Alternatives(VERIFIED)),
   'profile create': value([{ name: 'string', brokers: 'string', current: 'boolean' }]),
   'profile use': value([{ name: 'string', brokers: 'string', current: 'boolean' }]),
   'profile list': value([{ name: 'string', brokers: 'string', current: 'boolean' }]),
@@ -247,6 +337,13 @@ export function mismatch(found: unknown, shape: Shape, path = '$'): string | und
     return undefined;
   }
   if (typeof found !== 'object' || found === null || Array.isArray(found)) return `${path} is no object`;
+  if (shape instanceof Alternatives) {
+    const { type } = found as { readonly type?: unknown };
+    const fields = shape.byType[String(type)];
+    return fields === undefined
+      ? `${path}.type ${type} is not declared`
+      : mismatch(found, { type: 'string', ...fields }, path);
+  }
   const fields = new Map(Object.entries(shape).map(([name, each]) => [name.replace(/\?$/, ''), each] as const));
   for (const name of Object.keys(found)) if (!fields.has(name)) return `${path}.${name} is not declared`;
   for (const [name, each] of fields) {
@@ -284,6 +381,12 @@ export function formatShape(shape: Shape): string {
     return names[shape] ?? shape;
   }
   if (Array.isArray(shape)) return `[${formatShape((shape as readonly [Shape])[0])}]`;
+  if (shape instanceof Alternatives) {
+    const each = Object.entries(shape.byType).map(([type, fields]) =>
+      formatShape({ type: `"${type}"` as Shape, ...fields }),
+    );
+    return each.join(' or ');
+  }
   const fields = Object.entries(shape).map(([name, each]) => `${name}: ${formatShape(each)}`);
   return `{${fields.join(', ')}}`;
 }

@@ -2,7 +2,7 @@
 import { SluiceError } from '../base/errors.ts';
 import { Admin } from '../client/admin/admin.ts';
 import type { Outcome } from '../client/admin/outcome.ts';
-import { keyAndValue, wholeNumber } from './arguments.ts';
+import { invalid, keyAndValue, wholeNumber } from './arguments.ts';
 import { refuseUnknown } from './cluster-configs.ts';
 import { confirm } from './confirm.ts';
 import { openCluster } from './open-cluster.ts';
@@ -15,8 +15,15 @@ export async function createTopics(names: readonly string[], options: CreateOpti
     partitions: partitions === undefined ? undefined : wholeNumber('--partitions', partitions, 1),
     replicationFactor:
       replicationFactor === undefined ? undefined : wholeNumber('--replication-factor', replicationFactor, 1),
+    assignments: options.replicaAssignment === undefined ? undefined : assignmentsOf(options.replicaAssignment),
     configs: Object.fromEntries(options.config.map((text) => keyAndValue('--config', text))),
   };
+  if (shape.assignments !== undefined && (partitions ?? replicationFactor) !== undefined) {
+    throw new SluiceError(
+      'INVALID_ARGUMENT',
+      '--replica-assignment says how many partitions and replicas there are: leave out the other options',
+    );
+  }
   await withAdmin(options, async (admin) => {
     const answers = await admin.createTopics(
       names.map((name) => ({ name, ...shape })),
@@ -30,6 +37,16 @@ export async function createTopics(names: readonly string[], options: CreateOpti
       return { name, id, partitions: count, replicationFactor: replicas };
     });
   });
+}
+
+/** `1:2,2:3`: partitions with commas between, their brokers with colons, as Kafka's tool takes it. */
+function assignmentsOf(text: string): number[][] {
+  const option = '--replica-assignment';
+  const assignments = text.split(',').map((list) => list.split(':').map((id) => wholeNumber(option, id)));
+  const double = assignments.find((ids) => new Set(ids).size !== ids.length);
+  if (double !== undefined) throw invalid(option, text, `${double.join(':')} names a broker twice`);
+  if (assignments.every(({ length }) => length === assignments[0]!.length)) return assignments;
+  throw invalid(option, text, 'give every partition as many replicas');
 }
 
 export async function alterTopic(name: string, options: AlterOptions): Promise<void> {

@@ -5,6 +5,7 @@
 import { SluiceError } from '../base/errors.ts';
 import { type BrokerId, partitionName } from '../base/units.ts';
 import { Admin } from '../client/admin/admin.ts';
+import type { ReplicaMove } from '../client/admin/brokers.ts';
 import {
   type PlannedBroker,
   type PlannedMove,
@@ -18,7 +19,7 @@ import { type ClusterState, clusterState } from './cluster-state.ts';
 import { openCluster } from './open-cluster.ts';
 import { fail, printJson, printRows, remark } from './output.ts';
 import { formatBytes, formatCounted } from './progress.ts';
-import { planned, readReassignments } from './reassignment-file.ts';
+import { directoriesIn, planned, readReassignments } from './reassignment-file.ts';
 import { liftThrottle, setThrottle } from './replication-throttle.ts';
 import { watchMoves } from './watch-moves.ts';
 
@@ -51,7 +52,12 @@ export async function drain(broker: string, options: MoveOptions): Promise<void>
 /** A plan that somebody made. */
 export async function reassign(options: ReassignOptions): Promise<void> {
   const wanted = options.cancel ? [] : await readReassignments(options.fromFile);
-  await moveReplicas(options, undefined, (state) => planned(wanted, state));
+  const directories = directoriesIn(wanted);
+  await moveReplicas(options, undefined, (state) => {
+    const plan = planned(wanted, state);
+    if (directories.length > 0) remark(`${formatCounted(directories.length, 'replica')} with a log directory`);
+    return { ...plan, directories };
+  });
 }
 
 export async function showReassignments(options: ClusterOptions): Promise<void> {
@@ -84,7 +90,7 @@ function upBrokers({ brokers }: ClusterState): PlannedBroker[] {
 async function moveReplicas(
   options: MoveOptions,
   drained: BrokerId | undefined,
-  planOf: (state: ClusterState) => RebalancePlan,
+  planOf: (state: ClusterState) => RebalancePlan & { readonly directories?: readonly ReplicaMove[] },
 ): Promise<void> {
   const throttle = options.throttle === undefined ? undefined : byteCount('--throttle', options.throttle);
   await using cluster = await openCluster(options, 'sluice-cluster');
@@ -110,10 +116,12 @@ async function moveReplicas(
   const plan = planOf(state);
   refuseStuck(plan, drained);
   showPlan(plan, options);
+  const { directories = [] } = plan;
   if (!options.execute) {
-    if (plan.moves.length > 0) remark('Nothing was changed. Add --execute to do it.');
+    if (plan.moves.length + directories.length > 0) remark('Nothing was changed. Add --execute to do it.');
     return;
   }
+  if (directories.length > 0) await tellDirectories(admin, directories);
   if (throttle !== undefined) await setThrottle(admin, { throttle, moves: plan.moves, brokers: state.brokers });
   await execute(admin, plan.moves);
   if (options.watch) await watch(admin, drained);
@@ -185,6 +193,13 @@ async function execute(admin: Admin, moves: readonly PlannedMove[]): Promise<voi
         .map(({ topic, partition, target: replicas }) => ({ topic, partition, replicas })),
     );
     for (const outcome of outcomes) if (!outcome.ok) fail(outcome.error);
+  }
+}
+
+/** Before the replicas come: a broker remembers where one is to be that it does not have yet, and says that it has none. */
+async function tellDirectories(admin: Admin, directories: readonly ReplicaMove[]): Promise<void> {
+  for (const outcome of await admin.moveReplicas(directories)) {
+    if (!outcome.ok && outcome.error.code !== 'REPLICA_NOT_AVAILABLE') fail(outcome.error);
   }
 }
 

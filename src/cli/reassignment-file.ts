@@ -2,12 +2,18 @@
 import { readWhole } from '../base/byte-source.ts';
 import { messageOf, SluiceError } from '../base/errors.ts';
 import { type BrokerId, partitionName, type TopicPartition } from '../base/units.ts';
+import type { ReplicaMove } from '../client/admin/brokers.ts';
 import type { RebalancePlan } from '../client/admin/rebalance-plan.ts';
 import type { ClusterState } from './cluster-state.ts';
 
 export interface WantedReplicas extends TopicPartition {
   readonly target: readonly BrokerId[];
+  /** Of each target, `any` where the broker chooses. */
+  readonly directories: readonly string[] | undefined;
 }
+
+/** What Kafka's tool has for a directory that the broker chooses. */
+const ANY_DIRECTORY = 'any';
 
 /** Throws SluiceError INVALID_ARGUMENT. */
 export async function readReassignments(file: string): Promise<WantedReplicas[]> {
@@ -21,14 +27,37 @@ export async function readReassignments(file: string): Promise<WantedReplicas[]>
   const list = moves ?? partitions;
   if (!Array.isArray(list) || list.length === 0) throw badFile(file, 'there are no partitions');
   return list.map((each: unknown, index) => {
-    const { topic, partition, replicas, target = replicas } = (each ?? {}) as Readonly<Record<string, unknown>>;
+    const {
+      topic,
+      partition,
+      replicas,
+      target = replicas,
+      ...rest
+    } = (each ?? {}) as Readonly<Record<string, unknown>>;
+    const directories = rest['log_dirs'];
     const isPlace = typeof topic === 'string' && Number.isSafeInteger(partition) && Number(partition) >= 0;
     const isList =
       Array.isArray(target) && target.length > 0 && target.every((id) => Number.isSafeInteger(id) && id >= 0);
     if (!isPlace || !isList || new Set(target).size !== target.length)
       throw badFile(file, `entry ${index + 1} is not whole`);
-    return { topic, partition: Number(partition), target: target as BrokerId[] };
+    if (directories !== undefined && !(isTexts(directories) && directories.length === target.length))
+      throw badFile(file, `entry ${index + 1} needs as many log_dirs as replicas`);
+    return { topic, partition: Number(partition), target: target as BrokerId[], directories };
   });
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string');
+}
+
+/** Where brokers are to put replicas, as far as the file says that. */
+export function directoriesIn(wanted: readonly WantedReplicas[]): ReplicaMove[] {
+  return wanted.flatMap(({ topic, partition, target, directories = [] }) =>
+    target.flatMap((broker, index) => {
+      const path = directories[index] ?? ANY_DIRECTORY;
+      return path === ANY_DIRECTORY ? [] : [{ broker, topic, partition, path }];
+    }),
+  );
 }
 
 function badFile(file: string, why: string): SluiceError {

@@ -1,9 +1,10 @@
 /** How a record becomes output: its value, key and value, JSON, or a template in the notation of kcat and rpk. */
 import { SluiceError } from '../base/errors.ts';
 import type { ConsumedRecord } from '../client/consumer/fetched-batch.ts';
+import type { UnpackedRecord } from './record-unpack.ts';
 
 /** The bytes that stand for a record, its line end included; `index` counts printed records from 0. */
-export type RecordFormatter = (record: ConsumedRecord, index: number) => Uint8Array;
+export type RecordFormatter = (record: UnpackedRecord, index: number) => Uint8Array;
 
 const NEWLINE = Buffer.from('\n');
 const TAB = Buffer.from('\t');
@@ -18,7 +19,7 @@ interface Token {
   readonly as: Readonly<Record<string, Piece>>;
 }
 
-const text = (of: (record: ConsumedRecord, index: number) => string | number): Piece => {
+const text = (of: (record: UnpackedRecord, index: number) => string | number): Piece => {
   return (record, index) => Buffer.from(String(of(record, index)));
 };
 
@@ -34,7 +35,11 @@ function bytesToken(meaning: string, of: (record: ConsumedRecord) => Buffer | nu
 
 /** Length in bytes, -1 for null; also as kcat's binary form. */
 function lengthToken(meaning: string, of: (record: ConsumedRecord) => Buffer | null): Token {
-  return { meaning, as: { '': text((record) => of(record)?.length ?? -1), big32: (record) => int32(of(record)) } };
+  const stored = (record: UnpackedRecord): Buffer | null => of(record.packed ?? record);
+  return {
+    meaning,
+    as: { '': text((record) => stored(record)?.length ?? -1), big32: (record) => int32(stored(record)) },
+  };
 }
 
 function int32(bytes: Buffer | null): Buffer {
@@ -57,7 +62,10 @@ export const TOKENS: Readonly<Record<string, Token>> = {
   K: lengthToken('bytes of the key', ofKey),
   S: lengthToken('bytes of the value', ofValue),
   V: lengthToken('bytes of the value', ofValue),
-  R: { meaning: 'bytes of the value as a big-endian 32-bit number', as: { '': (record) => int32(record.value) } },
+  R: {
+    meaning: 'bytes of the value as a big-endian 32-bit number',
+    as: { '': (record) => int32((record.packed ?? record).value) },
+  },
   T: {
     meaning: 'timestamp in milliseconds',
     as: {

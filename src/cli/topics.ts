@@ -8,6 +8,7 @@ export type TopicsOptions = ClientOptions;
 export interface CreateOptions extends TopicsOptions {
   readonly partitions?: string;
   readonly replicationFactor?: string;
+  readonly replicaAssignment?: string;
   readonly config: readonly string[];
   readonly ifNotExists: boolean;
   readonly dryRun: boolean;
@@ -65,6 +66,10 @@ function addChangingCommands(command: AddCommand): void {
   command('create <names...>', 'create topics')
     .option('--partitions <count>', "how many partitions (default: the broker's)")
     .option('--replication-factor <count>', "how many replicas of each (default: the broker's)")
+    .option(
+      '--replica-assignment <list>',
+      'brokers of each partition instead, the preferred leader first, as in 1:2,2:3 for two partitions',
+    )
     .option('--config <key=value>', 'a config of the topic; may be given several times', collect, [])
     .option('--if-not-exists', 'leave topics alone that are there', false)
     .option('--dry-run', 'check only', false)

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { disk } from '../../src/base/disk.ts';
 import { makeTemporaryDirectory } from '../../src/base/temporary-directory.ts';
+import { JSON_OUTPUT, mismatch } from '../../src/cli/json-output.ts';
 import { type CommandResult, ended, MAIN, SluiceCommand } from '../support/sluice-command.ts';
 
 const START_TIMEOUT_MS = 15_000;
@@ -148,6 +149,13 @@ describe('the command line', () => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line));
+    for (const entry of entries) assert.equal(mismatch(entry, JSON_OUTPUT['log dump']!.shape), undefined);
+    for (const file of readdirSync(directory)) {
+      const dumped = await sluice(['log', 'dump', join(directory, file), '--json']);
+      for (const line of dumped.stdout.split('\n').filter(Boolean)) {
+        assert.equal(mismatch(JSON.parse(line), JSON_OUTPUT['log dump']!.shape), undefined, `${file}: ${line}`);
+      }
+    }
     assert.equal(entries[0].type, 'batch');
     assert.equal(entries[0].valid, true);
     assert.deepEqual(

@@ -118,6 +118,24 @@ it('drains a broker and proves that nothing is left on it', async () => {
   assert.equal((await sluice('drain', '2', '--execute')).code, 0);
 });
 
+it('creates topics where it is told to', async () => {
+  const create = (list: string, ...args: readonly string[]) =>
+    command.run(['topics', 'create', 'placed', '--replica-assignment', list, ...args]);
+  assert.equal((await create('3:1,1:2')).code, 0);
+  assert.deepEqual(await replicasOf('placed'), [3, 1]);
+  for (const [list, why] of [
+    ['1:1', /1:1 names a broker twice/],
+    ['1:2,3', /give every partition as many replicas/],
+    ['1:x', /whole number/],
+  ] as const) {
+    const wrong = await create(list);
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.stderr, why);
+  }
+  assert.equal((await create('1', '--partitions', '2')).code, 2);
+  await command.output(['topics', 'delete', 'placed', '--yes']);
+});
+
 it('refuses to drain what is needed, and who is not there', async () => {
   const topic = { name: 'everywhere', numPartitions: 1, replicationFactor: 3, assignments: [], configs: [] };
   await wire.reply(createTopics, 7, { topics: [topic], timeoutMs: 5000 });

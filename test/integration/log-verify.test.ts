@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { disk } from '../../src/base/disk.ts';
 import { makeTemporaryDirectory } from '../../src/base/temporary-directory.ts';
 import { startBroker } from '../../src/broker/embedded.ts';
+import { JSON_OUTPUT, mismatch } from '../../src/cli/json-output.ts';
 import { createTopics } from '../../src/client/admin/topics.ts';
 import { Cluster } from '../../src/client/cluster.ts';
 import { projectRoot } from '../support/declared-schemas.ts';
@@ -68,6 +69,7 @@ test('a directory in use is refused; a sound one ends with 0, a damaged one with
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as Record<string, unknown>);
+    for (const line of lines) assert.equal(mismatch(line, JSON_OUTPUT['log verify']!.shape), undefined);
     assert.equal(lines[0]?.['type'], 'finding');
     assert.equal(lines.at(-1)?.['type'], 'summary');
     assert.equal(sluice('verify', `${directory}/nothing`).status, 1);

@@ -128,6 +128,10 @@ export class Admin {
     return brokers.describeLogDirectories(this.#cluster, settings);
   }
 
+  moveReplicas(moves: readonly brokers.ReplicaMove[], settings?: Settings) {
+    return brokers.moveReplicas(this.#cluster, moves, settings);
+  }
+
   listGroups(settings?: Settings & { readonly states?: readonly string[]; readonly types?: readonly string[] }) {
     return groups.listGroups(this.#cluster, settings);
   }

@@ -1,5 +1,6 @@
 /** The cluster and its brokers: who is there, what they speak, what lies on their disks. */
-import type { BrokerId, TopicPartition } from '../../base/units.ts';
+import { type BrokerId, partitionName, type TopicPartition } from '../../base/units.ts';
+import { alterReplicaLogDirs as alterReplicaLogDirsApi } from '../../protocol/apis/alter-replica-log-dirs.ts';
 import { describeCluster as describeClusterApi } from '../../protocol/apis/describe-cluster.ts';
 import { describeLogDirs as describeLogDirsApi } from '../../protocol/apis/describe-log-dirs.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
@@ -93,6 +94,55 @@ export async function describeLogDirectories(
     }),
   );
   return described.flat();
+}
+
+/** A replica, and the directory of its broker in which it is to be. */
+export interface ReplicaMove extends TopicPartition {
+  readonly broker: BrokerId;
+  /** As `describeLogDirectories` tells it. */
+  readonly path: string;
+}
+
+/**
+ * Lets brokers move replicas to other directories of theirs; `describeLogDirectories` tells how far that is. A broker that is
+ * to get the replica first refuses with REPLICA_NOT_AVAILABLE, and puts it there when it comes.
+ */
+export async function moveReplicas(
+  cluster: Cluster,
+  moves: readonly ReplicaMove[],
+  settings: CallSettings = {},
+): Promise<Outcome<ReplicaMove>[]> {
+  const brokers = [...new Set(moves.map(({ broker }) => broker))];
+  const answered = await Promise.all(
+    brokers.map(async (broker) => {
+      const own = moves.filter((move) => move.broker === broker);
+      const dirs = [...new Set(own.map(({ path }) => path))].map((path) => ({
+        path,
+        topics: byTopic(own.filter((move) => move.path === path)),
+      }));
+      const { results } = await cluster.call(broker, alterReplicaLogDirsApi, { dirs }, settings);
+      const codes = new Map(
+        results.flatMap(({ topicName, partitions }) =>
+          partitions.map(
+            ({ partitionIndex, errorCode }) => [partitionName(topicName, partitionIndex), errorCode] as const,
+          ),
+        ),
+      );
+      return own.map((move) => {
+        const name = partitionName(move.topic, move.partition);
+        return outcomeOf(move, `${name} on broker ${broker}`, codes.get(name) ?? ErrorCode.UNKNOWN_SERVER_ERROR);
+      });
+    }),
+  );
+  return answered.flat();
+}
+
+function byTopic(moves: readonly ReplicaMove[]): { readonly name: string; readonly partitions: number[] }[] {
+  const names = [...new Set(moves.map(({ topic }) => topic))];
+  return names.map((name) => ({
+    name,
+    partitions: moves.filter(({ topic }) => topic === name).map(({ partition }) => partition),
+  }));
 }
 
 async function wholeTopics(cluster: Cluster, names: readonly string[], settings: CallSettings) {

@@ -70,6 +70,11 @@ export class ClientAdmin {
     return this.#admin.describeLogDirectories(...call);
   }
 
+  /** Begins to move replicas to other directories of their brokers. */
+  moveReplicas(...call: Arguments<'moveReplicas'>) {
+    return this.#admin.moveReplicas(...call);
+  }
+
   /** Begins to move replicas, or takes that back. */
   reassignPartitions(...call: Arguments<'reassignPartitions'>) {
     return this.#admin.reassignPartitions(...call);
