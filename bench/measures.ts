@@ -1,6 +1,7 @@
 /**
- * What is measured of one system in one round, in order, on a fresh broker: start, idle memory, produce, fetch, memory
- * under load. Every measure yields samples; medians over rounds are formed elsewhere.
+ * What is measured of one system in one round, in order, on a fresh broker: start, idle memory, produce, fetch, latency,
+ * compressed batches, the share of the limit, memory under load. Every measure yields samples; medians over rounds are
+ * formed elsewhere.
  */
 import { startApacheKafka } from '../test/compat/harness/apache-kafka.ts';
 import type { RunningBroker } from '../test/compat/harness/broker-process.ts';
@@ -9,6 +10,7 @@ import { runSuccessfully } from '../test/compat/harness/program.ts';
 import { startSluice } from '../test/compat/harness/sluice.ts';
 import { firstAcknowledgement } from './first-record.ts';
 import { produce, type Reader, readWithKcat } from './generators.ts';
+import { measureCompression, measureLatency, measureShareOfLimit } from './load-measures.ts';
 import { cpuSeconds, residentMebibytes } from './process-usage.ts';
 import type { Sample } from './report.ts';
 
@@ -19,23 +21,43 @@ export interface Size {
   readonly largeRecords: number;
   readonly unbatchedRecords: number;
   readonly idleMs: number;
+  readonly latencySeconds: number;
+  /** Of values, before compression. */
+  readonly compressedMegabytes: number;
+  readonly limitMegabytes: number;
 }
 
-export const FULL: Size = { smallRecords: 3_000_000, largeRecords: 500_000, unbatchedRecords: 60_000, idleMs: 3000 };
-export const SMOKE: Size = { smallRecords: 100_000, largeRecords: 20_000, unbatchedRecords: 2000, idleMs: 500 };
+export const FULL: Size = {
+  smallRecords: 3_000_000,
+  largeRecords: 500_000,
+  unbatchedRecords: 60_000,
+  idleMs: 3000,
+  latencySeconds: 10,
+  compressedMegabytes: 1000,
+  limitMegabytes: 1000,
+};
+export const SMOKE: Size = {
+  smallRecords: 100_000,
+  largeRecords: 20_000,
+  unbatchedRecords: 2000,
+  idleMs: 500,
+  latencySeconds: 1,
+  compressedMegabytes: 20,
+  limitMegabytes: 20,
+};
 
 export interface Setup {
   readonly system: System;
   readonly round: number;
   readonly size: Size;
-  /** Names of measures; none means all. */
+  /** Names of measures; none means all but those that want to be named. */
   readonly only: readonly string[];
   readonly classPath: string;
   readonly consumer: Reader;
   readonly drain: Reader;
 }
 
-interface Stage extends Setup {
+export interface Stage extends Setup {
   readonly broker: RunningBroker;
   readonly pid: number;
   readonly record: (measure: string, unit: string, better: Sample['better'], value: number) => void;
@@ -48,12 +70,22 @@ const PARTITIONS = 4;
 const WARM_UP_SHARE = 0.1;
 const BYTES_A_GIGABYTE = 1e9;
 
-export const MEASURES: readonly { readonly name: string; readonly run: (stage: Stage) => Promise<void> }[] = [
+interface Measure {
+  readonly name: string;
+  /** Runs only where it is asked for by its name. */
+  readonly named?: true;
+  readonly run: (stage: Stage) => Promise<void>;
+}
+
+export const MEASURES: readonly Measure[] = [
   { name: 'start', run: measureStart },
   { name: 'produce-100', run: (stage) => measureProduce(stage, { recordBytes: SMALL_BYTES, label: '100 B' }) },
   { name: 'produce-1000', run: (stage) => measureProduce(stage, { recordBytes: LARGE_BYTES, label: '1 KB' }) },
   { name: 'produce-unbatched', run: measureUnbatched },
   { name: 'fetch', run: measureFetch },
+  { name: 'latency', named: true, run: measureLatency },
+  { name: 'compression', named: true, run: measureCompression },
+  { name: 'limit', named: true, run: measureShareOfLimit },
   { name: 'memory', run: measureMemory },
 ];
 
@@ -72,9 +104,10 @@ export async function runSystem(setup: Setup): Promise<Sample[]> {
       : await startApacheKafka({ ...started, classPath: setup.classPath, flags: 'benchmark' });
   const stage: Stage = { ...setup, broker, pid: broker.child.pid!, record };
   try {
-    for (const { name, run } of MEASURES) {
+    for (const { name, named, run } of MEASURES) {
+      const wanted = setup.only.length === 0 ? named === undefined : setup.only.includes(name);
       // The start is what all the others begin with.
-      if (name === 'start' || setup.only.length === 0 || setup.only.includes(name)) await run(stage);
+      if (name === 'start' || wanted) await run(stage);
     }
   } finally {
     await broker.remove();

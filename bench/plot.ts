@@ -1,6 +1,6 @@
 /**
- * Line plots as SVG, by themselves: a title, one horizontal and one vertical axis (each linear or by powers of ten),
- * named lines. No dependency, no script inside.
+ * Plots as SVG, by themselves: lines over one horizontal and one vertical axis (each linear or by powers of ten), and
+ * bars of ratios. No dependency, no script inside.
  */
 
 export interface Line {
@@ -91,6 +91,47 @@ export function svg(plot: Plot): string {
           ),
         });
   return [open, paper, title, ...body, '</svg>', ''].join('\n');
+}
+
+export interface Bars {
+  readonly title: string;
+  readonly bars: readonly { readonly name: string; readonly value: number }[];
+}
+
+const BAR_HEIGHT = 20;
+const NAMES_WIDTH = 400;
+const BARS_WIDTH = 860;
+const WORSE_COLOUR = COLOURS[1]!;
+const BETTER_COLOUR = COLOURS[0]!;
+
+/** Ratios on an axis by powers of ten: to the right of 1 is better, to the left worse. */
+export function bars({ title, bars: all }: Bars): string {
+  const shownBars = all.filter(({ value }) => value > 0 && Number.isFinite(value));
+  const height = TOP + shownBars.length * BAR_HEIGHT + 24;
+  const reach = Math.max(1, ...shownBars.map(({ value }) => Math.abs(Math.log10(value))));
+  const half = (BARS_WIDTH - NAMES_WIDTH - 2 * RIGHT - 40) / 2;
+  const middle = NAMES_WIDTH + RIGHT + half;
+  const drawn = shownBars.flatMap(({ name, value }, index) => {
+    const top = TOP + index * BAR_HEIGHT;
+    const length = (Math.log10(value) / reach) * half;
+    const from = Math.min(middle, middle + length);
+    const colour = value >= 1 ? BETTER_COLOUR : WORSE_COLOUR;
+    const size = `width="${pixel(Math.abs(length))}" height="${BAR_HEIGHT - 6}"`;
+    return [
+      text(NAMES_WIDTH, top + 12, name, 'end'),
+      `<rect x="${pixel(from)}" y="${top + 1}" ${size} fill="${colour}"/>`,
+      text(Math.max(middle, middle + length) + 6, top + 12, `${value.toPrecision(3)}×`, 'start'),
+    ];
+  });
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${BARS_WIDTH} ${height}" ${FONT}>`,
+    `<rect width="${BARS_WIDTH}" height="${height}" fill="#fff"/>`,
+    text(BARS_WIDTH / 2, 24, title, 'middle', 'font-weight="600" font-size="14"'),
+    ...drawn,
+    `<line x1="${pixel(middle)}" y1="${TOP}" x2="${pixel(middle)}" y2="${height - 24}" stroke="#333"/>`,
+    '</svg>',
+    '',
+  ].join('\n');
 }
 
 function drawing(plot: Plot, lines: readonly Line[], rulers: { readonly x: Ruler; readonly y: Ruler }): string[] {
