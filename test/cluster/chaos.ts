@@ -113,7 +113,9 @@ function summarize(options: ChaosOptions, { rounds, recreated, run }: Reports): 
     `${check.sent} sent, ${check.acknowledged} acknowledged, ${check.unknown} unknown, ${check.recovered} of those found`,
     `${check.read} records read`,
     `${recreated.deletions} times a topic was deleted and made again, ${recreated.checked} records read from it`,
-    ...[...progress.notes].filter(([note]) => note.includes('failed: ')).map(([note, count]) => `  ${count} × ${note}`),
+    ...[...progress.notes]
+      .filter(([note]) => /failed: |client hung/.test(note))
+      .map(([note, count]) => `  ${count} × ${note}`),
   ];
   const anomalies = [...check.counts.values()].reduce((sum, count) => sum + count, 0);
   if (anomalies > 0) lines.push(`ANOMALIES: ${anomalies}`, describeAnomalies(check));

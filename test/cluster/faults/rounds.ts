@@ -124,7 +124,7 @@ class Rounds {
     await settleMoves(this.#world);
     await this.#options.cluster.allInSync(this.#world.topic, WHOLE_TIMEOUT_MS);
     await this.#options.workload.writesAgain(LIVENESS_TIMEOUT_MS);
-    await this.#options.workload.readsAgain(LIVENESS_TIMEOUT_MS);
+    await this.#options.workload.readsAgainReplacing(LIVENESS_TIMEOUT_MS);
     const tookMs = Math.round(performance.now() - startedAt);
     this.#longestRecoveryMs = Math.max(this.#longestRecoveryMs, tookMs);
     this.#say('whole again', { tookMs });

@@ -17,6 +17,7 @@ export class Progress {
   /** Where each producer was acknowledged. */
   readonly #written = new Map<string, Set<Partition>>();
   readonly #highestRead = new Map<string, Map<Partition, number>>();
+  readonly #lastRead = new Map<string, number>();
   /** How often each note was told. */
   readonly notes = new Map<string, number>();
   invoked = 0;
@@ -40,6 +41,7 @@ export class Progress {
       raise(this.#latestSent, partition, this.#underWay.get(value) ?? 0);
       this.#underWay.delete(value);
     }
+    if (line.polls !== undefined) this.#lastRead.set(line.process, line.at);
     for (const [partition, offset] of line.polls ?? []) this.#read(line.process, partition, offset);
   }
 
@@ -80,6 +82,11 @@ export class Progress {
   /** Whether something that was sent since to each of the partitions is acknowledged. */
   hasWrittenSince(at: number, partitions: readonly Partition[]): boolean {
     return partitions.every((partition) => (this.#latestSent.get(partition) ?? 0) > at);
+  }
+
+  /** When this process last read something, in µs; undefined where it never did. */
+  lastReadBy(process: string): number | undefined {
+    return this.#lastRead.get(process);
   }
 
   /** The highest offset of each partition that was acknowledged until now. */

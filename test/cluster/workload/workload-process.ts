@@ -25,6 +25,8 @@ export interface WorkloadSettings {
 const LAST_ERRORS = 4000;
 
 export class WorkloadProcess {
+  /** The client library's name. */
+  readonly client: string;
   readonly role: Role;
   readonly settings: WorkloadSettings;
   readonly #child: ChildProcess;
@@ -34,12 +36,18 @@ export class WorkloadProcess {
   /** Set where it ended before it was asked to. */
   failure: string | undefined;
 
-  constructor(client: Invocation, role: Role, settings: WorkloadSettings, recorder: Recorder) {
+  constructor(
+    { client, program }: { readonly client: string; readonly program: Invocation },
+    role: Role,
+    settings: WorkloadSettings,
+    recorder: Recorder,
+  ) {
+    this.client = client;
     this.role = role;
     this.settings = settings;
-    const parameters = [...client.parameters, role, JSON.stringify(settings)];
-    const environment = { ...process.env, ...client.environment };
-    this.#child = spawn(client.command, parameters, { stdio: ['pipe', 'pipe', 'pipe'], env: environment });
+    const parameters = [...program.parameters, role, JSON.stringify(settings)];
+    const environment = { ...process.env, ...program.environment };
+    this.#child = spawn(program.command, parameters, { stdio: ['pipe', 'pipe', 'pipe'], env: environment });
     endWithThisProcess(this.#child);
     this.#child.stderr!.on('data', (chunk: Buffer) => {
       this.#errors = (this.#errors + chunk.toString()).slice(-LAST_ERRORS);
@@ -72,6 +80,11 @@ export class WorkloadProcess {
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), graceMs);
     await this.#ended;
     clearTimeout(timer);
+  }
+
+  /** Whether nobody asked it to end yet. */
+  get running(): boolean {
+    return !this.#ending;
   }
 
   /** As of a client whose machine fails. */

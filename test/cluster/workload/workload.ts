@@ -16,6 +16,8 @@ import { type Role, WorkloadProcess, type WorkloadSettings } from './workload-pr
 /** Between the first values of two processes. */
 const VALUES_A_PROCESS = 1e9;
 const WATCH_MS = 200;
+/** Longer than a cluster that is whole again lets anybody wait. */
+const SILENT_US = 30_000_000;
 const READ_ALL_TIMEOUT_MS = 60_000;
 const POLL_MS = 50;
 const IN_SYNC_TIMEOUT_MS = 90_000;
@@ -63,8 +65,8 @@ export class Workload {
   }
 
   run(client: string, role: Role, more: Partial<WorkloadSettings> = {}): WorkloadProcess {
-    const invocation = this.#clients.get(client);
-    if (invocation === undefined) throw new Error(`there is no client ${client}`);
+    const program = this.#clients.get(client);
+    if (program === undefined) throw new Error(`there is no client ${client}`);
     const number = ++this.#started;
     const { cluster, topic, partitions } = this.options;
     const settings: WorkloadSettings = {
@@ -75,7 +77,7 @@ export class Workload {
       first: number * VALUES_A_PROCESS,
       ...more,
     };
-    const started = new WorkloadProcess(invocation, role, settings, this.recorder);
+    const started = new WorkloadProcess({ client, program }, role, settings, this.recorder);
     this.#processes.push(started);
     return started;
   }
@@ -134,6 +136,40 @@ export class Workload {
       this.expectAlive();
       return this.progress.hasWrittenSince(since, this.partitions);
     });
+  }
+
+  /**
+   * `readsAgain`, for long runs, with clients that hang for good started anew. librdkafka (up to 2.15) queries for a leader
+   * while it holds a partition's lock, after an error of OffsetForLeaderEpoch; where a broker is being taken out of its list
+   * meanwhile, its main thread stands still from then on: no metadata, no heartbeats. What was started instead must read all.
+   */
+  async readsAgainReplacing(timeoutMs: number): Promise<void> {
+    const since = monotonicMicroseconds() - SILENT_US;
+    const until = this.progress.acknowledgedUntilNow();
+    try {
+      await this.readsAgain(timeoutMs);
+    } catch (error) {
+      const behind = [...this.#readers().values()].filter((processes) => !this.progress.hasReadAll(processes, until));
+      const replaced = await this.#replace(({ settings }) => behind.some((each) => each.includes(settings.process)));
+      if (replaced === 0) throw error;
+      // A reader of all begins at the beginning.
+      await this.readsAgain(2 * timeoutMs);
+    }
+    // The others of its group have taken over.
+    await this.#replace(({ role, settings }) => {
+      return role === 'member' && (this.progress.lastReadBy(settings.process) ?? since) < since;
+    });
+  }
+
+  async #replace(isHung: (client: WorkloadProcess) => boolean): Promise<number> {
+    const hung = this.of('read', 'member').filter((each) => each.running && isHung(each));
+    for (const each of hung) {
+      await each.kill();
+      const { process, group, protocol } = each.settings;
+      const again = this.run(each.client, each.role, { ...(group && { group }), ...(protocol && { protocol }) });
+      this.recorder.note('client hung, another started', { process, instead: again.settings.process });
+    }
+    return hung.length;
   }
 
   /**
