@@ -1,6 +1,9 @@
 /** Shows the cluster: its brokers, who controls it and by what, and what needs somebody to look after it. */
 import { systemClock } from '../base/clock.ts';
+import { messageOf } from '../base/errors.ts';
+import type { BrokerId } from '../base/units.ts';
 import { Admin } from '../client/admin/admin.ts';
+import type { ConfigEntry } from '../client/admin/configs.ts';
 import { probeEnsemble, type ServerHealth } from '../metadata/quorums/zookeeper/ensemble-health.ts';
 import { nodeTransport } from '../network/transport.ts';
 import type { ClusterOptions } from './cluster.ts';
@@ -8,7 +11,11 @@ import { type ClusterState, clusterState, isUnderReplicated, type PlacedPartitio
 import { colours } from './colours.ts';
 import { obstacleOf } from './obstacle.ts';
 import { openCluster } from './open-cluster.ts';
-import { formatTable, printJson, printLine, type Row } from './output.ts';
+import { formatTable, printJson, printLine, type Row, remark } from './output.ts';
+import { within } from './patience.ts';
+
+/** A broker that does not answer by then is left out of the picture. */
+const PATIENCE_MS = 4000;
 
 interface Quorum {
   /** `local` is one node's own log; `followed` is another node's. */
@@ -106,18 +113,32 @@ async function partitionsUnderMinInSync(admin: Admin, { partitions }: ClusterSta
 
 /** What holds the cluster together, as the configuration of a broker says. */
 async function quorumOf(admin: Admin, { brokers, controllerId }: ClusterState): Promise<Quorum> {
-  const asked = brokers.find(({ id }) => id === controllerId) ?? brokers.find(({ fenced }) => !fenced);
-  if (asked === undefined) return { kind: 'unknown' };
-  const names = ['zookeeper.connect', 'controller.quorum.voters'];
-  const [described] = await admin.describeConfigs([{ type: 'broker', name: String(asked.id), options: names }]);
-  if (described === undefined || !described.ok) return { kind: 'unknown' };
-  const given = (name: string): string => described.entries.find((entry) => entry.name === name)?.value ?? '';
+  const up = brokers.filter(({ fenced }) => !fenced).map(({ id }) => id);
+  const entries = await entriesOfOne(admin, [controllerId, ...up.filter((id) => id !== controllerId)]);
+  if (entries === undefined) return { kind: 'unknown' };
+  const given = (name: string): string => entries.find((entry) => entry.name === name)?.value ?? '';
   const connect = given('zookeeper.connect');
   if (connect !== '') {
     const ensemble = await probeEnsemble(connect, { transport: nodeTransport, clock: systemClock });
     return { kind: 'zookeeper', connect, ensemble };
   }
   return { kind: given('controller.quorum.voters') === '' ? 'local' : 'followed' };
+}
+
+const QUORUM_OPTIONS = ['zookeeper.connect', 'controller.quorum.voters'];
+
+/** What the first broker says that answers soon: one that hangs is why somebody looks. */
+async function entriesOfOne(admin: Admin, brokers: readonly BrokerId[]): Promise<readonly ConfigEntry[] | undefined> {
+  for (const id of brokers.filter((each) => each >= 0)) {
+    const resource = { type: 'broker', name: String(id), options: QUORUM_OPTIONS } as const;
+    try {
+      const [described] = await within(PATIENCE_MS, (signal) => admin.describeConfigs([resource], { signal }));
+      if (described?.ok === true) return described.entries;
+    } catch (error) {
+      remark(`broker ${id}: ${messageOf(error)}`);
+    }
+  }
+  return undefined;
 }
 
 function inWords({ kind, connect, ensemble }: Quorum): string {

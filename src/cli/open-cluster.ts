@@ -3,6 +3,7 @@ import { SluiceError } from '../base/errors.ts';
 import { Cluster } from '../client/cluster.ts';
 import { type ConnectionOptions, clusterOptionsOf } from './connection-options.ts';
 import { remark } from './output.ts';
+import { troubleRemarks } from './trouble-remarks.ts';
 
 const REMEDY =
   'Check the address (--brokers, SLUICE_BROKERS or a profile), and that a broker runs there; sluice doctor looks closer.';
@@ -23,6 +24,7 @@ export async function openCluster(options: ConnectionOptions, clientId: string):
     const attemptedMs = systemClock.monotonicMs();
     try {
       await cluster.connection('any');
+      cluster.onTrouble = troubleRemarks(systemClock);
       return cluster;
     } catch (error) {
       const nowMs = systemClock.monotonicMs();

@@ -1,5 +1,6 @@
 /** Shows topics: names and sizes as a list, one topic in full. */
-import { SluiceError } from '../base/errors.ts';
+import { messageOf, SluiceError } from '../base/errors.ts';
+import type { BrokerId } from '../base/units.ts';
 import { Admin } from '../client/admin/admin.ts';
 import type { ConfigEntry } from '../client/admin/configs.ts';
 import { allOrThrow } from '../client/admin/outcome.ts';
@@ -7,6 +8,7 @@ import type { TopicDescription } from '../client/admin/topics.ts';
 import { pattern } from './arguments.ts';
 import { openCluster } from './open-cluster.ts';
 import { formatTable, printJson, printLine, printRows, type Row, remark } from './output.ts';
+import { within } from './patience.ts';
 import type { DescribeOptions, ListOptions } from './topics.ts';
 
 export async function listTopics(options: ListOptions): Promise<void> {
@@ -94,13 +96,16 @@ async function showWhole(admin: Admin, names: readonly string[], options: Descri
   else for (const topic of described) printTopic(topic);
 }
 
+/** A leader that does not answer by then is left out of the picture. */
+const PATIENCE_MS = 6000;
+
 interface DescribedPartition {
   readonly partition: number;
   readonly leader: number;
   readonly leaderEpoch: number;
   readonly replicas: readonly number[];
   readonly inSync: readonly number[];
-  /** Null where nobody leads. */
+  /** Null where nobody leads, or the leader does not answer. */
   readonly startOffset: number | null;
   readonly endOffset: number | null;
 }
@@ -108,11 +113,25 @@ interface DescribedPartition {
 async function partitionRows(admin: Admin, topic: TopicDescription): Promise<DescribedPartition[]> {
   // Who leads nothing is asked nothing: the others are shown nevertheless.
   const led = topic.partitions.filter(({ leader }) => leader >= 0);
-  const ask = async (at: 'earliest' | 'latest') => {
-    const answers = await admin.listOffsets(led.map(({ partition }) => ({ topic: topic.name, partition, at })));
-    return new Map(answers.map(({ partition, offset }) => [partition, offset]));
+  const starts = new Map<number, number>();
+  const ends = new Map<number, number>();
+  const askLeader = async (leader: BrokerId): Promise<void> => {
+    const places = led.filter((each) => each.leader === leader).map(({ partition }) => partition);
+    const ask = (at: 'earliest' | 'latest', signal: AbortSignal) =>
+      admin.listOffsets(
+        places.map((partition) => ({ topic: topic.name, partition, at })),
+        { signal },
+      );
+    try {
+      const both = (signal: AbortSignal) => Promise.all([ask('earliest', signal), ask('latest', signal)]);
+      const [first, last] = await within(PATIENCE_MS, both);
+      for (const { partition, offset } of first) starts.set(partition, offset);
+      for (const { partition, offset } of last) ends.set(partition, offset);
+    } catch (error) {
+      remark(`no offsets of ${topic.name} from broker ${leader}: ${messageOf(error)}`);
+    }
   };
-  const [starts, ends] = await Promise.all([ask('earliest'), ask('latest')]);
+  await Promise.all([...new Set(led.map(({ leader }) => leader))].map(askLeader));
   return topic.partitions.map(({ partition, leader, leaderEpoch, replicas, inSync }) => ({
     partition,
     leader,

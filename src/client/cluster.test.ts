@@ -109,6 +109,53 @@ test('says that no broker answers once the time for an operation is over', async
   await cluster.close();
 });
 
+test('asks an address that hangs once, and then the others first', async () => {
+  let asked = 0;
+  const silent = createServer((socket) => {
+    asked++;
+    socket.on('error', () => undefined);
+  });
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  const broker = await ScriptedBroker.start();
+  broker.topics = [{ name: 'orders', leaders: [1] }];
+  const servers = [`127.0.0.1:${(silent.address() as AddressInfo).port}`, broker.address];
+  await using cluster = new Cluster({ bootstrapServers: servers, ...FAST, requestTimeoutMs: 200 });
+  const troubles: unknown[] = [];
+  cluster.onTrouble = (error) => troubles.push(error);
+  for (let lane = 0; lane < 5; lane++) await cluster.connection('any', `lane-${lane}`);
+  assert.equal(asked, 1);
+  assert.deepEqual(troubles, [], 'the next address has answered');
+  await cluster.close();
+  await broker.stop();
+  silent.close();
+});
+
+test('says where an address comes from that a broker tells and nobody reaches', async () => {
+  const gone = await ScriptedBroker.start();
+  await gone.stop();
+  const port = Number(gone.address.split(':').at(-1));
+  await withBroker(
+    async ({ broker, cluster }) => {
+      broker.serve(metadata, () => ({
+        ...{ throttleTimeMs: 0, clusterId: 'scripted', controllerId: 7, topics: [], errorCode: 0 },
+        brokers: [{ nodeId: 7, host: '127.0.0.1', port, rack: null }],
+      }));
+      const troubles: unknown[] = [];
+      cluster.onTrouble = (error) => troubles.push(error);
+      await assert.rejects(
+        cluster.call(7, describeCluster, {}),
+        (error: Error & { code?: string; remedy?: string }) => {
+          assert.equal(error.code, 'BROKER_UNREACHABLE');
+          assert.match(error.remedy ?? '', /where broker 7 tells clients to connect to \(its advertised\.listeners\)/);
+          return true;
+        },
+      );
+      assert.ok(troubles.length > 1, 'attempts that are made again are heard of');
+    },
+    { operationTimeoutMs: 200 },
+  );
+});
+
 test('says of every address why nobody answers there', async () => {
   const gone = await ScriptedBroker.start();
   await gone.stop();

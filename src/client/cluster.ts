@@ -7,6 +7,7 @@ import type { Uuid } from '../base/uuid.ts';
 import { metadata } from '../protocol/apis/metadata.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
 import type { Api, DecodedFields, EncodableFields, Fields } from '../protocol/schema.ts';
+import { type Endpoint, formatEndpoint } from './bootstrap.ts';
 import type { BrokerConnection, RequestOptions } from './broker-connection.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import { type ClientDependencies, systemDependencies } from './dependencies.ts';
@@ -21,7 +22,7 @@ import {
 } from './metadata-cache.ts';
 import { type ClusterOptions, type ResolvedOptions, resolveClusterOptions } from './options.ts';
 import { retry } from './retry.ts';
-import { type FailedAttempt, noBrokerReachable } from './unreachable.ts';
+import { type FailedAttempt, noBrokerReachable, notReachedAsAdvertised } from './unreachable.ts';
 
 /** Where a request goes: to a broker by id, to the controller, or to whichever broker answers. */
 export type Destination = BrokerId | 'controller' | 'any';
@@ -38,6 +39,8 @@ export interface CallOptions extends RequestOptions {
 }
 
 const MAIN_LANE = 'main';
+/** For so long an address to which no connection could be made is tried last. */
+const AVOIDED_MS = 10_000;
 /** How often an unknown topic is asked for: one that was just made may not have reached the broker that answers. */
 const LOOKS_FOR_A_TOPIC = 3;
 
@@ -47,6 +50,10 @@ export class Cluster implements AsyncDisposable {
   readonly #pool: ConnectionPool;
   readonly #cache = new MetadataCache();
   readonly #stop = new AbortController();
+  /** When a connection to an address could not be made the last time. */
+  readonly #failures = new Map<string, number>();
+  /** Hears of attempts that failed and are made again: what an operation that takes long is waiting for. */
+  onTrouble: ((error: unknown) => void) | undefined;
 
   constructor(options: ClusterOptions, dependencies: ClientDependencies = systemDependencies) {
     this.options = resolveClusterOptions(options);
@@ -163,7 +170,14 @@ export class Cluster implements AsyncDisposable {
   /** Runs `attempt` until it succeeds or fails for good, within the operation timeout and until the client closes. */
   retrying<T>(signal: AbortSignal | undefined, attempt: (failures: number) => Promise<T>): Promise<T> {
     const { operationTimeoutMs: timeoutMs, backoff } = this.options;
-    const work = retry(this.dependencies, { timeoutMs, backoff, signals: [signal, this.closing] }, attempt);
+    const work = retry(this.dependencies, { timeoutMs, backoff, signals: [signal, this.closing] }, async (failures) => {
+      try {
+        return await attempt(failures);
+      } catch (error) {
+        if (mayRetry(error)) this.onTrouble?.(error);
+        throw error;
+      }
+    });
     return work.catch((error: unknown) => {
       throw this.closing.aborted && !signal?.aborted ? clientClosed() : error;
     });
@@ -175,34 +189,52 @@ export class Cluster implements AsyncDisposable {
     if (this.#cache.brokers.size === 0) await this.askMetadata([]);
     const id = destination === 'controller' ? this.#cache.controllerId : destination;
     const broker = this.#cache.brokers.get(id);
-    if (broker !== undefined) return this.#pool.get(id, broker, lane);
+    if (broker !== undefined) return this.#toBroker(broker, lane);
     if (destination === 'controller') return this.#anyBroker(lane);
     await this.askMetadata([]);
     const found = this.#cache.brokers.get(id);
     if (found === undefined) throw refusedBy(ErrorCode.BROKER_NOT_AVAILABLE, `broker ${id}`);
-    return this.#pool.get(id, found, lane);
+    return this.#toBroker(found, lane);
   }
 
-  /** Known brokers in random order, then the bootstrap servers; the first that answers. */
+  #toBroker(broker: BrokerView, lane: string): Promise<BrokerConnection> {
+    return this.#pool.get(broker.id, broker, lane).catch((error: unknown) => {
+      throw notReachedAsAdvertised(broker.id, error);
+    });
+  }
+
+  /** Known brokers in random order, then the bootstrap servers, those last that failed lately; the first that answers. */
   async #anyBroker(lane: string): Promise<BrokerConnection> {
     if (this.closing.aborted) throw clientClosed();
-    const { random } = this.dependencies;
+    const { random, clock } = this.dependencies;
     const known = this.brokers
       .map((broker) => ({ id: broker.id as BrokerId | 'bootstrap', endpoint: broker, order: random.fraction() }))
       .sort((left, right) => left.order - right.order);
-    const bootstrap = this.options.bootstrap.map((endpoint) => ({ id: 'bootstrap' as const, endpoint }));
+    const bootstrap = this.options.bootstrap.map((endpoint) => ({ id: 'bootstrap' as const, endpoint, order: 0 }));
+    const all = [...known, ...bootstrap];
+    // One that hangs costs each who asks it the time for a connection.
+    const avoided = all.filter(({ endpoint }) => this.#failedLately(endpoint));
     const attempts: FailedAttempt[] = [];
-    for (const { id, endpoint } of [...known, ...bootstrap]) {
+    for (const { id, endpoint } of [...all.filter((each) => !avoided.includes(each)), ...avoided]) {
       try {
-        return await this.#pool.get(id, endpoint, lane);
+        const connection = await this.#pool.get(id, endpoint, lane);
+        this.#failures.delete(formatEndpoint(endpoint));
+        return connection;
       } catch (error) {
         if (this.closing.aborted) throw clientClosed();
+        this.#failures.set(formatEndpoint(endpoint), clock.monotonicMs());
         attempts.push({ endpoint, error });
       }
     }
     // Where no address can ever answer, it is better to say so at once.
     if (!attempts.some(({ error }) => mayRetry(error))) throw attempts[0]!.error;
     throw noBrokerReachable(attempts);
+  }
+
+  #failedLately(endpoint: Endpoint): boolean {
+    if (this.#failures.size === 0) return false;
+    const failedMs = this.#failures.get(formatEndpoint(endpoint));
+    return failedMs !== undefined && this.dependencies.clock.monotonicMs() - failedMs < AVOIDED_MS;
   }
 
   /** Closes the connections of a lane that is not used any more. */

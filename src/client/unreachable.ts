@@ -36,6 +36,14 @@ export function noBrokerReachable(attempts: readonly FailedAttempt[]): SluiceErr
   });
 }
 
+/** A broker is asked where the cluster says that it is, which need not be where it was found at first. */
+export function notReachedAsAdvertised(broker: number, error: unknown): unknown {
+  if (!(error instanceof SluiceError) || error.code !== 'BROKER_UNREACHABLE') return error;
+  const { code, message, retriable, cause } = error;
+  const remedy = `That is where broker ${broker} tells clients to connect to (its advertised.listeners): see whether it runs, and can be reached there from here.`;
+  return new SluiceError(code, message, { retriable, cause, remedy });
+}
+
 function inBrackets(reason: string | undefined): string {
   return reason === undefined ? '' : ` (${reason})`;
 }

@@ -104,9 +104,11 @@ function judge(
   const isLocal = isLoopback(host) && !given.some((each) => isLoopback(each.host));
   if (!answer.ok) {
     const why = `broker ${id} tells clients to connect to ${address}, which ${whyNot(answer.error)}`;
-    const remedy = isLocal
-      ? `Every client takes ${host} for itself: set the address ${settings} to one that clients reach.`
-      : `Set the address ${settings} to one that this machine reaches, or let it through (DNS, firewall).`;
+    const remedy = isSilent(answer.error)
+      ? `Where that is its address, its process or its machine hangs: see its log, and start it again. Otherwise: the address ${settings}.`
+      : isLocal
+        ? `Every client takes ${host} for itself: set the address ${settings} to one that clients reach.`
+        : `Set the address ${settings} to one that this machine reaches, or let it through (DNS, firewall).`;
     findings.error(check, why, remedy, id);
   } else if (answer.told.clusterId !== told.clusterId) {
     const why = `broker ${id} tells clients to connect to ${address}, where another cluster answers (${answer.told.clusterId})`;
@@ -133,6 +135,12 @@ const REASONS: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'does not answer',
   ECONNRESET: 'hangs up',
 };
+
+/** Somebody is there, or packets get lost on the way: neither a refusal nor a name that does not resolve. */
+function isSilent(error: unknown): boolean {
+  if (!(error instanceof SluiceError)) return false;
+  return error.code === 'REQUEST_TIMED_OUT' || (error.code === 'BROKER_UNREACHABLE' && codeOf(error) === undefined);
+}
 
 /** Completes "HOST:PORT ..." */
 function whyNot(error: unknown): string {

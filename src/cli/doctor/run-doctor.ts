@@ -1,6 +1,7 @@
 /** Goes through all checks in an order in which each can rely on those before, and tells what was found. */
 import { systemClock } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
+import type { BrokerId } from '../../base/units.ts';
 import { Admin } from '../../client/admin/admin.ts';
 import { Cluster } from '../../client/cluster.ts';
 import { type ClusterState, clusterState } from '../cluster-state.ts';
@@ -26,24 +27,29 @@ export async function runDoctor(options: DoctorOptions): Promise<void> {
   const clusterOptions = clusterOptionsOf({ ...options, timeout: options.timeout ?? PATIENCE }, 'sluice-doctor');
   await using cluster = new Cluster(clusterOptions);
   const reached = await checkConnections(cluster, findings);
-  if (reached) await checkCluster(cluster, findings, options);
+  if (reached !== undefined) await checkCluster(cluster, findings, { ...options, reached });
   conclude(findings, options);
-  if (!reached) process.exitCode = ExitCode.UNREACHABLE;
+  if (reached === undefined) process.exitCode = ExitCode.UNREACHABLE;
   else if (findings.count('error') > 0) process.exitCode = ExitCode.FAILED;
 }
 
-async function checkConnections(cluster: Cluster, findings: Findings): Promise<boolean> {
+/** The brokers that answer where they tell clients to connect; undefined where nobody answers at all. */
+async function checkConnections(cluster: Cluster, findings: Findings): Promise<ReadonlySet<BrokerId> | undefined> {
   const { bootstrap, connection } = cluster.options;
   const told = await checkBootstrap(bootstrap, connection, findings);
-  if (told === undefined) return false;
+  if (told === undefined) return undefined;
   const brokers = await checkAdvertised(told, bootstrap, connection, findings);
   clusterChecks.checkVersions(brokers, findings);
-  return true;
+  return new Set(brokers.keys());
 }
 
 type Step = readonly [check: string, look: () => Promise<void>];
 
-async function checkCluster(cluster: Cluster, findings: Findings, options: DoctorOptions): Promise<void> {
+async function checkCluster(
+  cluster: Cluster,
+  findings: Findings,
+  { reached, write }: DoctorOptions & { readonly reached: ReadonlySet<BrokerId> },
+): Promise<void> {
   const admin = new Admin(cluster);
   let state: ClusterState;
   try {
@@ -54,7 +60,8 @@ async function checkCluster(cluster: Cluster, findings: Findings, options: Docto
     return;
   }
   clusterChecks.checkBrokers(state, findings);
-  const up = state.brokers.filter(({ fenced }) => !fenced).map(({ id }) => id);
+  // What is wrong with one that does not answer has been told; asking it more only takes time.
+  const up = state.brokers.filter(({ id, fenced }) => !fenced && reached.has(id)).map(({ id }) => id);
   const perBroker = up.flatMap((id): Step[] => [
     ['disk', async () => clusterChecks.checkDisks(await admin.describeLogDirectories({ brokers: [id] }), findings)],
     ['settings', () => clusterChecks.checkSettings(admin, id, findings)],
@@ -68,14 +75,14 @@ async function checkCluster(cluster: Cluster, findings: Findings, options: Docto
     ...perBroker,
     ['throttle', () => clusterChecks.checkMoves(admin, state, findings)],
     ['clock', () => checkStamps(admin, systemClock.wallMs(), findings)],
-    ['write', async () => void (options.write && (await probeByWriting(cluster, admin, up, findings)))],
+    ['write', async () => void (write && (await probeByWriting(cluster, admin, up, findings)))],
   ];
   for (const [check, step] of steps) {
     // One question that fails must not keep the others from being asked.
     await step().catch((error: unknown) => {
       findings.warning(
         check,
-        `this could not be looked at: ${messageOf(error)}`,
+        `${check}: could not be looked at: ${messageOf(error)}`,
         'Run the doctor again; see the log of the brokers.',
       );
     });

@@ -513,9 +513,10 @@ export class Sender {
         lane.connection = connection;
         this.poke();
       },
-      () => {
+      (error: unknown) => {
         lane.opening = false;
         lane.failures++;
+        this.#cluster.onTrouble?.(error);
         const { options, dependencies } = this.#cluster;
         lane.notBeforeMs = this.#nowMs + backoffMs(options.backoff, lane.failures, dependencies.random);
         // Leadership moves away from a broker that is gone.
