@@ -90,6 +90,15 @@ export class ClientAdmin {
     return this.#admin.electLeaders(...call);
   }
 
+  describeFeatures(...call: Arguments<'describeFeatures'>) {
+    return this.#admin.describeFeatures(...call);
+  }
+
+  /** Changes levels of features; all of them or none. */
+  updateFeatures(...call: Arguments<'updateFeatures'>) {
+    return this.#admin.updateFeatures(...call);
+  }
+
   /** Strikes a broker that is gone for good off the cluster's list. */
   unregisterBroker(...call: Arguments<'unregisterBroker'>) {
     return this.#admin.unregisterBroker(...call);
