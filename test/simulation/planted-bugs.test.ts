@@ -28,8 +28,6 @@ interface PlantedBug {
   readonly shows: RegExp;
   /** What must come together for it to do harm; everything where left out. */
   readonly deck?: readonly StepKind[];
-  /** Where to look: it takes several coincidences, and few histories have them. */
-  readonly firstSeed?: number;
   plant(): (() => void)[];
 }
 
@@ -63,8 +61,7 @@ const BUGS: readonly PlantedBug[] = [
   {
     what: 'a follower joins the in-sync set before it has reached the start of the leader epoch',
     shows: /./,
-    deck: ['produce', 'produce', 'produce', 'kill', 'pause', 'slow', 'cutPair', 'killLeaderOfNewMember'],
-    firstSeed: 201,
+    deck: ['produce', 'produce', 'kill', 'slow', 'killLeaderOfNewMember', 'killLeaderOfNewMember'],
     plant: () => {
       const { beginEpoch } = Leadership.prototype;
       return [
@@ -111,11 +108,11 @@ const BUGS: readonly PlantedBug[] = [
 
 const MOST_SEEDS = 100;
 
-for (const { what, shows, deck, firstSeed = 1, plant } of BUGS) {
+for (const { what, shows, deck, plant } of BUGS) {
   test(`some seed finds that ${what}`, async (context) => {
     const undo = plant();
     try {
-      for (let seed = firstSeed; seed < firstSeed + MOST_SEEDS; seed++) {
+      for (let seed = 1; seed <= MOST_SEEDS; seed++) {
         const { failure } = await runClusterHistory(clusterHistoryOf(seed, STEPS, 'local', deck));
         if (failure === undefined) continue;
         context.diagnostic(`seed ${seed}: ${failure.message.split('\n').slice(0, 2).join(' ')}`);
