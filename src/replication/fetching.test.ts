@@ -161,6 +161,22 @@ describe('a partition', () => {
     append(one, 1, 1);
   });
 
+  it('says of what a producer repeats that it is written, though too few replicas are in sync', () => {
+    const one = partition();
+    one.setMinInSyncReplicas(2);
+    const records = [{ key: null, value: Buffer.from('v'), timestamp: Date.now() }];
+    const sent = (baseSequence: number) => buildBatch({ records, producerId: 7, producerEpoch: 0, baseSequence });
+    assert.equal(one.append(sent(0), { origin: 'client' }, -1).ok, true);
+    one.update({ leader: 1, leaderEpoch: 3, partitionEpoch: 6, replicas: [1, 2], inSyncReplicas: [1] });
+    const told = (bytes: Buffer) => {
+      const outcome = one.append(bytes, { origin: 'client' }, -1);
+      return outcome.ok ? ErrorCode.NONE : outcome.errorCode;
+    };
+    assert.equal(told(sent(0)), ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND);
+    assert.equal(told(sent(1)), ErrorCode.NOT_ENOUGH_REPLICAS);
+    assert.equal(told(Buffer.alloc(10)), ErrorCode.NOT_ENOUGH_REPLICAS);
+  });
+
   it('ignores a state of an older leader epoch', () => {
     const one = partition();
     one.update({ leader: 2, leaderEpoch: 2, partitionEpoch: 4, replicas: [1], inSyncReplicas: [1] });

@@ -191,8 +191,9 @@ export class Partition {
       return refusal(ErrorCode.NOT_LEADER_OR_FOLLOWER, 'this broker does not lead the partition');
     }
     if (requiredAcks === -1 && leadership.inSync.committed.length < leadership.effectiveMin(this.#minInSyncReplicas)) {
+      // Clients take the first for a promise that nothing was written, and write what is sent again a second time.
       return refusal(
-        ErrorCode.NOT_ENOUGH_REPLICAS,
+        this.log.hasAlready(batches) ? ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND : ErrorCode.NOT_ENOUGH_REPLICAS,
         `${leadership.inSync.committed.length} replicas are in sync, min.insync.replicas is ${this.#minInSyncReplicas}`,
       );
     }

@@ -536,6 +536,10 @@ export class Log {
     return this.#core.producers.describe();
   }
 
+  hasAlready(batches: Buffer): boolean {
+    return this.#core.producers.hasAlready(batches);
+  }
+
   /**
    * For a producer that wants to begin a transaction (KIP-890): ask its coordinator, and append with the guard then.
    * Undefined where its transaction is under way here and nobody needs to be asked. INVALID_PRODUCER_EPOCH.

@@ -95,6 +95,11 @@ export class ProducerStates {
     return entry.duplicateOf(batch.producerEpoch(bytes, at), first, last);
   }
 
+  /** Whether the first of these batches, which nobody has looked at yet, was appended already. */
+  hasAlready(bytes: Buffer): boolean {
+    return bytes.length >= batch.BATCH_HEADER_BYTES && this.duplicateOf(bytes, 0) !== undefined;
+  }
+
   /**
    * Why the batch at `at`, which has a producer id, may not be appended here. `transactionVersion` is that of the
    * WriteTxnMarkers request, for markers.
