@@ -16,10 +16,10 @@ import { KAFKA_VERSION, kafkaClassPath } from '../test/compat/harness/kafka-jars
 import { startSluice } from '../test/compat/harness/sluice.ts';
 import { findConsumer } from './generators.ts';
 import { compiled, numbersOf } from './native-program.ts';
+import { createTopic } from './new-topic.ts';
 import { cpuSeconds } from './process-usage.ts';
 import { activeMq, type QueueSystem, rabbitMq } from './queue-brokers.ts';
 import { queueClassPath, runQueueClient } from './queue-client.ts';
-import { createTopic } from './recorded-frames.ts';
 import { deliver, median, shown, table } from './results.ts';
 
 const LOGS = ['sluice', 'kafka'] as const;

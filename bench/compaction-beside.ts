@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import { systemClock } from '../src/base/clock.ts';
 import type { Timestamp } from '../src/base/units.ts';
 import { type Channel, connect } from '../src/network/channel.ts';
-import { createTopics } from '../src/protocol/apis/create-topics.ts';
 import { incrementalAlterConfigs } from '../src/protocol/apis/incremental-alter-configs.ts';
 import { produce as produceApi } from '../src/protocol/apis/produce.ts';
 import { buildBatch } from '../src/records/builder.ts';
@@ -19,6 +18,7 @@ import { startSluice } from '../test/compat/harness/sluice.ts';
 import { firstAcknowledgement } from './first-record.ts';
 import { findConsumer, type Produced, produce, type Reader } from './generators.ts';
 import type { System } from './measures.ts';
+import { createTopic } from './new-topic.ts';
 
 const gibibytes = Number(process.argv[2] ?? 10);
 const rounds = Number(process.argv[3] ?? 1);
@@ -56,23 +56,6 @@ interface Observation {
   readonly fast: Produced;
   readonly paced: Produced;
   readonly readRecordsPerSecond: number;
-}
-
-async function createTopic(channel: Channel, name: string, partitions: number, configs: typeof HOLD): Promise<void> {
-  const { topics } = await channel.request(createTopics, 5, {
-    topics: [
-      {
-        name,
-        numPartitions: partitions,
-        replicationFactor: 1,
-        assignments: [],
-        configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
-      },
-    ],
-    timeoutMs: PATIENCE_MS,
-    validateOnly: false,
-  });
-  if (topics[0]?.errorCode !== 0) throw new Error(`topic ${name} was not created: ${topics[0]?.errorMessage}`);
 }
 
 async function fill(channel: Channel): Promise<void> {
@@ -151,8 +134,8 @@ async function runOne(system: System, generators: Generators): Promise<void> {
     await firstAcknowledgement(broker.port);
     const at = { host: '127.0.0.1', port: broker.port, clientId: 'bench', requestTimeoutMs: PATIENCE_MS };
     const channel = await connect(at, { clock: systemClock });
-    await createTopic(channel, COMPACTED, 1, HOLD);
-    await createTopic(channel, BESIDE, BESIDE_PARTITIONS, {});
+    await createTopic(broker.port, { name: COMPACTED, partitions: 1, configs: HOLD });
+    await createTopic(broker.port, { name: BESIDE, partitions: BESIDE_PARTITIONS });
     await fill(channel);
     // The first one warms the broker up, and leaves what the others read.
     await observe(broker, generators);

@@ -12,8 +12,9 @@ import { makeTemporaryDirectory } from '../src/base/temporary-directory.ts';
 import { startSluice } from '../test/compat/harness/sluice.ts';
 import { findDrain } from './generators.ts';
 import { compiled, numbersOf, startServer } from './native-program.ts';
+import { createTopic } from './new-topic.ts';
 import { cpuSeconds } from './process-usage.ts';
-import { createTopic, type Frames, replay, writeFrames } from './recorded-frames.ts';
+import { type Frames, replay, writeFrames } from './recorded-frames.ts';
 import { deliver, median, shown, table } from './results.ts';
 
 interface Shape {

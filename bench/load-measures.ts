@@ -5,8 +5,9 @@ import { makeTemporaryDirectory } from '../src/base/temporary-directory.ts';
 import { measureLimit, sharesOf } from './limit.ts';
 import type { Stage } from './measures.ts';
 import { compiled, numbersOf } from './native-program.ts';
+import { createTopic } from './new-topic.ts';
 import { cpuSeconds } from './process-usage.ts';
-import { createTopic, replay, writeFrames } from './recorded-frames.ts';
+import { replay, writeFrames } from './recorded-frames.ts';
 
 const RECORD_BYTES = 1000;
 /** A tenth of what two cores, shared with the generator, take of such records: the same for every system. */

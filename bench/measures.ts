@@ -6,11 +6,11 @@
 import { startApacheKafka } from '../test/compat/harness/apache-kafka.ts';
 import type { RunningBroker } from '../test/compat/harness/broker-process.ts';
 import { unusedPorts } from '../test/compat/harness/broker-process.ts';
-import { runSuccessfully } from '../test/compat/harness/program.ts';
 import { startSluice } from '../test/compat/harness/sluice.ts';
 import { firstAcknowledgement } from './first-record.ts';
 import { produce, type Reader, readWithKcat } from './generators.ts';
 import { measureCompression, measureLatency, measureShareOfLimit } from './load-measures.ts';
+import { createTopic } from './new-topic.ts';
 import { cpuSeconds, residentMebibytes } from './process-usage.ts';
 import type { Sample } from './report.ts';
 
@@ -138,18 +138,12 @@ function countOf(size: Size, recordBytes: number): { records: number; warmUpReco
   return { records, warmUpRecords: Math.round(records * WARM_UP_SHARE) };
 }
 
-async function createTopic({ classPath, broker }: Stage, topic: string, partitions: number): Promise<void> {
-  const create = ['--create', '--topic', topic, '--partitions', String(partitions), '--replication-factor', '1'];
-  const tool = ['-XX:TieredStopAtLevel=1', '-cp', classPath, 'org.apache.kafka.tools.TopicCommand'];
-  await runSuccessfully('java', [...tool, '--bootstrap-server', broker.bootstrap, ...create]);
-}
-
 async function measureProduce(stage: Stage, { recordBytes, label }: RecordKind): Promise<void> {
   const { size, broker, classPath, pid, record } = stage;
   const { records, warmUpRecords } = countOf(size, recordBytes);
   for (const acks of ['1', 'all'] as const) {
     const topic = topicOf(recordBytes, acks);
-    await createTopic(stage, topic, PARTITIONS);
+    await createTopic(broker.port, { name: topic, partitions: PARTITIONS });
     const cpuBefore = cpuSeconds(pid);
     const load = { classPath, bootstrap: broker.bootstrap, topic, records, warmUpRecords, recordBytes, acks };
     const { recordsPerSecond } = await produce({ ...load, batched: true });
@@ -162,7 +156,7 @@ async function measureProduce(stage: Stage, { recordBytes, label }: RecordKind):
 async function measureUnbatched(stage: Stage): Promise<void> {
   const { size, broker, classPath, record } = stage;
   const topic = 'bench-unbatched';
-  await createTopic(stage, topic, 1);
+  await createTopic(broker.port, { name: topic, partitions: 1 });
   const records = size.unbatchedRecords;
   const load = { classPath, bootstrap: broker.bootstrap, topic, records, recordBytes: SMALL_BYTES, acks: '1' } as const;
   const unbatched = { ...load, warmUpRecords: Math.round(records * WARM_UP_SHARE), batched: false };

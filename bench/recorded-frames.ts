@@ -4,10 +4,7 @@
  */
 import { randomFillSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { systemClock } from '../src/base/clock.ts';
 import type { Timestamp } from '../src/base/units.ts';
-import { type Channel, connect } from '../src/network/channel.ts';
-import { createTopics } from '../src/protocol/apis/create-topics.ts';
 import { produce } from '../src/protocol/apis/produce.ts';
 import { encodeRequestFrame } from '../src/protocol/frames.ts';
 import { buildBatch } from '../src/records/builder.ts';
@@ -15,7 +12,6 @@ import { CODECS, type CodecName } from '../src/records/compression/codecs.ts';
 import { compiled, numbersOf } from './native-program.ts';
 
 const PRODUCE_VERSION = 7;
-const CREATE_TOPICS_VERSION = 5;
 const PATIENCE_MS = 120_000;
 /** Different contents, so that no compression sees one record twice in a row. */
 const DISTINCT_RECORDS = 64;
@@ -123,36 +119,4 @@ export async function replay(load: Replay): Promise<Replayed> {
     p99Ms: p99 / 1000,
     acknowledged,
   };
-}
-
-export interface NewTopic {
-  readonly name: string;
-  readonly partitions: number;
-  readonly configs?: Readonly<Record<string, string>>;
-}
-
-/** Creates a topic with one replica. */
-export async function createTopic(port: number, { name, partitions, configs = {} }: NewTopic): Promise<void> {
-  const options = { host: '127.0.0.1', port, clientId: 'bench', requestTimeoutMs: PATIENCE_MS };
-  const channel: Channel = await connect(options, { clock: systemClock });
-  try {
-    const { topics } = await channel.request(createTopics, CREATE_TOPICS_VERSION, {
-      topics: [
-        {
-          name,
-          numPartitions: partitions,
-          replicationFactor: 1,
-          assignments: [],
-          configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
-        },
-      ],
-      timeoutMs: PATIENCE_MS,
-      validateOnly: false,
-    });
-    const [created] = topics;
-    if (created?.errorCode !== 0)
-      throw new Error(`topic ${name}: error ${created?.errorCode} ${created?.errorMessage}`);
-  } finally {
-    await channel.close();
-  }
 }

@@ -2,8 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compiled, numbersOf } from './native-program.ts';
+import { createTopic } from './new-topic.ts';
 import { cpuSeconds } from './process-usage.ts';
-import { createTopic, type Frames, type FramesSpec, replay, writeFrames } from './recorded-frames.ts';
+import { type Frames, type FramesSpec, replay, writeFrames } from './recorded-frames.ts';
 import { median } from './results.ts';
 
 export interface Scale {

@@ -5,7 +5,8 @@
  * usage: consume BOOTSTRAP TOPIC PARTITIONS COUNT
  * prints: records bytes seconds (from the first record to the last)
  */
-#include <librdkafka/rdkafka.h>
+#include "client.h"
+#include "wire.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,20 +14,6 @@
 
 #define BATCH 10000
 #define PATIENCE_S 30.0
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec + t.tv_nsec / 1e9;
-}
-
-static void set(rd_kafka_conf_t *conf, const char *name, const char *value) {
-  char error[256];
-  if (rd_kafka_conf_set(conf, name, value, error, sizeof error) != RD_KAFKA_CONF_OK) {
-    fprintf(stderr, "%s\n", error);
-    exit(2);
-  }
-}
 
 int main(int argc, char **argv) {
   if (argc != 5) {

@@ -6,7 +6,7 @@
  * prints: records seconds p50 p99 p99.9 longest (microseconds)
  */
 #include "wire.h"
-#include <librdkafka/rdkafka.h>
+#include "client.h"
 #include <pthread.h>
 
 #define PATIENCE_S 30.0
@@ -16,14 +16,6 @@ static long warm, count;
 static volatile long received;
 static uint32_t *times;
 static rd_kafka_t *consumer;
-
-static void set(rd_kafka_conf_t *conf, const char *name, const char *value) {
-  char error[256];
-  if (rd_kafka_conf_set(conf, name, value, error, sizeof error) != RD_KAFKA_CONF_OK) {
-    fprintf(stderr, "%s\n", error);
-    exit(2);
-  }
-}
 
 static rd_kafka_t *client(rd_kafka_type_t type, const char *bootstrap) {
   char error[256];

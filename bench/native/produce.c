@@ -6,7 +6,7 @@
  * prints: records bytes seconds (from the first record to the last acknowledgement)
  */
 #include "wire.h"
-#include <librdkafka/rdkafka.h>
+#include "client.h"
 
 #define MOST_QUEUED "200000"
 #define PATIENCE_MS 120000
@@ -18,14 +18,6 @@ static void delivered(rd_kafka_t *producer, const rd_kafka_message_t *message, v
   (void)opaque;
   if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) acknowledged++;
   else failed++;
-}
-
-static void set(rd_kafka_conf_t *conf, const char *name, const char *value) {
-  char error[256];
-  if (rd_kafka_conf_set(conf, name, value, error, sizeof error) != RD_KAFKA_CONF_OK) {
-    fprintf(stderr, "%s\n", error);
-    exit(2);
-  }
 }
 
 int main(int argc, char **argv) {

@@ -191,7 +191,7 @@ export class Partition {
       return refusal(ErrorCode.NOT_LEADER_OR_FOLLOWER, 'this broker does not lead the partition');
     }
     if (requiredAcks === -1 && leadership.inSync.committed.length < leadership.effectiveMin(this.#minInSyncReplicas)) {
-      // Clients take the first for a promise that nothing was written, and write what is sent again a second time.
+      // librdkafka takes NOT_ENOUGH_REPLICAS for a promise that the batch was never written, and writes it under a new epoch.
       return refusal(
         this.log.hasAlready(batches) ? ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND : ErrorCode.NOT_ENOUGH_REPLICAS,
         `${leadership.inSync.committed.length} replicas are in sync, min.insync.replicas is ${this.#minInSyncReplicas}`,

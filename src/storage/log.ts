@@ -38,13 +38,7 @@ import { SnapshotFiles } from './snapshot-files.ts';
 import type { AbortedTransaction } from './transaction-index.ts';
 import type { VerificationGuard, VerificationRequest } from './transaction-verification.ts';
 
-export type {
-  Appended,
-  AppendOutcome,
-  AppendRefused,
-  FollowerAppendOptions,
-  LeaderAppendOptions,
-} from './log-append.ts';
+export type { Appended, AppendOutcome, AppendRefused, LeaderAppendOptions } from './log-append.ts';
 export type { LogDependencies, LogListeners } from './log-core.ts';
 export type { Read, ReadOptions, ReadOutcome, ReadRefused } from './log-read.ts';
 export type { TimestampedOffset } from './log-timestamps.ts';
@@ -536,6 +530,7 @@ export class Log {
     return this.#core.producers.describe();
   }
 
+  /** Whether the first of these batches, which nobody has looked at yet, is one that its producer sends again. */
   hasAlready(batches: Buffer): boolean {
     return this.#core.producers.hasAlready(batches);
   }
