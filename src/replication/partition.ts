@@ -197,7 +197,11 @@ export class Partition {
         `${leadership.inSync.committed.length} replicas are in sync, min.insync.replicas is ${this.#minInSyncReplicas}`,
       );
     }
-    const outcome = this.log.appendAsLeader(batches, { ...options, leaderEpoch: leadership.state.leaderEpoch });
+    const { origin, produceVersion, transactionVersion, verification } = options;
+    const { leaderEpoch } = leadership.state;
+    // Named one by one: a spread of options that came in several shapes costs V8 more than the rest of a small append.
+    const asLeader = { leaderEpoch, origin, produceVersion, transactionVersion, verification };
+    const outcome = this.log.appendAsLeader(batches, asLeader);
     if (outcome.ok && !outcome.duplicate) {
       this.#uncommittedBytes += batches.length;
       if (this.#followers.size > 0) announce(this.#followers, batches.length);

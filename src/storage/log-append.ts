@@ -23,14 +23,14 @@ export interface LeaderAppendOptions {
   /** `client` is validated in full; a coordinator of this broker is trusted with offsets and sequence numbers. */
   readonly origin: 'client' | 'coordinator';
   /** Version of the produce request, where there was one. */
-  readonly produceVersion?: number;
+  readonly produceVersion?: number | undefined;
   /** Version of the transaction protocol that a marker belongs to (KIP-890); 0 where left out. */
-  readonly transactionVersion?: number;
+  readonly transactionVersion?: number | undefined;
   /**
    * Where given, a batch that begins a transaction must have been checked with its coordinator: `guard` is what
    * `beginVerification` gave for it (KIP-890).
    */
-  readonly verification?: { readonly guard: VerificationGuard | undefined };
+  readonly verification?: { readonly guard: VerificationGuard | undefined } | undefined;
 }
 
 export interface FollowerAppendOptions {
