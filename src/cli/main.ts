@@ -1,17 +1,15 @@
 #!/usr/bin/env node
 /** The `sluice` command. Each subcommand loads what it needs only when it runs; see program.ts. */
-import { fileURLToPath } from 'node:url';
 import { CommanderError } from 'commander';
 import { disk } from '../base/disk.ts';
 import { COMPLETE } from './completion-scripts.ts';
 import { ExitCode } from './exit-codes.ts';
 import { behindTheCommand } from './leading-options.ts';
 import { fail, tellErrorsAsJson, watchOutput } from './output.ts';
+import { packageFile } from './package-file.ts';
 import { createProgram } from './program.ts';
 
-const manifest: { readonly version: string } = JSON.parse(
-  disk.readFile(fileURLToPath(new URL('../../../package.json', import.meta.url))).toString('utf8'),
-);
+const manifest: { readonly version: string } = JSON.parse(disk.readFile(packageFile('package.json')).toString('utf8'));
 
 watchOutput();
 const program = createProgram(manifest.version).hook('preAction', (_, command) => {

@@ -12,7 +12,7 @@ import { createTopics } from '../../src/client/admin/topics.ts';
 import { Cluster } from '../../src/client/cluster.ts';
 import { projectRoot } from '../support/declared-schemas.ts';
 
-const MAIN = join(projectRoot, 'dist', 'src', 'cli', 'main.js');
+const MAIN = join(projectRoot, 'dist', 'bundle', 'cli', 'main.js');
 
 interface Outcome {
   readonly status: number | null;

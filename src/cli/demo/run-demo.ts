@@ -1,12 +1,12 @@
 /** Starts a broker and goes through the show; leaves the broker running until it is told to stop. */
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { disk } from '../../base/disk.ts';
 import { SluiceError } from '../../base/errors.ts';
 import { colours } from '../colours.ts';
 import type { DemoOptions } from '../demo.ts';
 import { openCluster } from '../open-cluster.ts';
 import { printLine } from '../output.ts';
+import { packageFile } from '../package-file.ts';
 import { formatBytes } from '../progress.ts';
 import { type ForegroundBroker, runBroker } from '../run-broker.ts';
 import { showGroups } from './show-groups-at-work.ts';
@@ -14,7 +14,7 @@ import { makeTopicAnew, PARTITIONS, streamFile, TOPIC } from './stream-file.ts';
 
 /** Logs that machines have; the licence that comes along is the last resort. */
 const CANDIDATES = ['/var/log/syslog', '/var/log/dpkg.log', '/var/log/system.log', '/var/log/install.log'];
-const LICENSE = fileURLToPath(new URL('../../../../LICENSE', import.meta.url));
+const LICENSE = packageFile('LICENSE');
 
 /** A worker that is killed shall not hold the show up: sessions may be short here. */
 const SETTINGS = ['group.min.session.timeout.ms=1000', 'group.initial.rebalance.delay.ms=500'];

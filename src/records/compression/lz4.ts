@@ -8,9 +8,11 @@
  * Written as Kafka's Java reader demands: independent blocks of at most 64 KiB, no content size. Read: any frame but
  * those that need a dictionary.
  */
-import { compressSync, uncompressSync } from 'lz4-napi';
 import { CorruptRecords } from '../corrupt-records.ts';
+import { nativeLibrary } from './native-library.ts';
 import { xxhash32 } from './xxhash32.ts';
+
+const native = nativeLibrary<typeof import('lz4-napi')>('lz4-napi');
 
 const MAGIC = 0x184d2204;
 const SKIPPABLE_MAGIC = 0x184d2a50;
@@ -30,7 +32,7 @@ export function compressLz4(bytes: Buffer): Buffer {
   const parts: Buffer[] = [HEADER];
   for (let at = 0; at < bytes.length; at += BLOCK_BYTES) {
     const plain = bytes.subarray(at, at + BLOCK_BYTES);
-    const block = compressSync(plain);
+    const block = native().compressSync(plain);
     const size = block.length - PREFIX_BYTES;
     if (size < plain.length) {
       // The native prefix lies just where the frame has the block's size.
@@ -124,7 +126,7 @@ function inflate(block: Buffer, header: FrameHeader, window: Buffer | undefined)
   prefixed.writeUInt32LE(Math.min(header.mostBlockBytes, block.length * MOST_EXPANSION), 0);
   block.copy(prefixed, PREFIX_BYTES);
   try {
-    return uncompressSync(prefixed, window);
+    return native().uncompressSync(prefixed, window);
   } catch (error) {
     throw new CorruptRecords('an LZ4 block is broken', { cause: error });
   }

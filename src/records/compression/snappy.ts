@@ -2,9 +2,11 @@
  * Snappy blocks: raw, as librdkafka and most others send them, and in the framing of the Java library, which Kafka's own
  * clients and brokers write and which is therefore what is written here.
  */
-import { compressSync, uncompressSync } from 'snappy';
 import { CorruptRecords } from '../corrupt-records.ts';
+import { nativeLibrary } from './native-library.ts';
 import { isXerial, joinXerial, splitXerial } from './xerial.ts';
+
+const native = nativeLibrary<typeof import('snappy')>('snappy');
 
 /** Uncompressed bytes of one block in the framing: the Java library's default. */
 const XERIAL_BLOCK_BYTES = 32 * 1024;
@@ -16,7 +18,7 @@ const COPIED = { copyOutputData: true } as const;
 export function compressSnappy(bytes: Buffer): Buffer {
   const blocks: Buffer[] = [];
   for (let at = 0; at < bytes.length; at += XERIAL_BLOCK_BYTES) {
-    blocks.push(compressSync(bytes.subarray(at, at + XERIAL_BLOCK_BYTES), COPIED));
+    blocks.push(native().compressSync(bytes.subarray(at, at + XERIAL_BLOCK_BYTES), COPIED));
   }
   return joinXerial(blocks);
 }
@@ -42,7 +44,7 @@ function decompressRaw(block: Buffer, maxBytes: number): Buffer {
   if (claimed > maxBytes) throw new CorruptRecords('a snappy block holds more bytes than are accepted');
   if (claimed > block.length * MOST_EXPANSION) throw new CorruptRecords('a snappy block claims an impossible size');
   try {
-    return uncompressSync(block, COPIED) as Buffer;
+    return native().uncompressSync(block, COPIED) as Buffer;
   } catch (error) {
     throw new CorruptRecords('a snappy block is broken', { cause: error });
   }

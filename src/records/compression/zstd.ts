@@ -2,10 +2,10 @@
  * zstd frames, with or without a content size. Node's own binding where there is one (22.15 and later), else a native
  * library that has no limit on what comes out: there the block headers, read first, bound it.
  */
-import { createRequire } from 'node:module';
 import zlib from 'node:zlib';
 import { systemErrorCode } from '../../base/errors.ts';
 import { CorruptRecords } from '../corrupt-records.ts';
+import { nativeLibrary } from './native-library.ts';
 import { readZstdFrame } from './zstd-frames.ts';
 
 const DEFAULT_LEVEL = 3;
@@ -24,12 +24,12 @@ interface ZstdEngine {
 }
 
 export function compressZstd(bytes: Buffer, level: number = DEFAULT_LEVEL): Buffer {
-  return engine.compress(bytes, level);
+  return theEngine().compress(bytes, level);
 }
 
 /** Undoes `compressZstd`, one frame or several; CorruptRecords where more than `maxBytes` would come out. */
 export function decompressZstd(bytes: Buffer, maxBytes: number): Buffer {
-  return decompressZstdWith(engine, bytes, maxBytes);
+  return decompressZstdWith(theEngine(), bytes, maxBytes);
 }
 
 function decompressZstdWith(using: ZstdEngine, bytes: Buffer, maxBytes: number): Buffer {
@@ -82,8 +82,7 @@ function nodeEngine(node: NodeZstd): ZstdEngine {
 }
 
 function nativeEngine(): ZstdEngine {
-  // Loaded on demand: a Node that has zstd of its own must not depend on the package's binaries.
-  const native = createRequire(import.meta.url)('@toondepauw/node-zstd') as typeof import('@toondepauw/node-zstd');
+  const native = nativeLibrary<typeof import('@toondepauw/node-zstd')>('@toondepauw/node-zstd')();
   const decoder = new native.Decoder();
   const encoders = new Map<number, import('@toondepauw/node-zstd').Encoder>();
   return {
@@ -100,4 +99,10 @@ function nativeEngine(): ZstdEngine {
   };
 }
 
-const engine: ZstdEngine = 'zstdDecompressSync' in zlib ? nodeEngine(zlib as unknown as NodeZstd) : nativeEngine();
+let engine: ZstdEngine | undefined;
+
+/** A Node that has zstd of its own does not depend on the package's binaries. */
+function theEngine(): ZstdEngine {
+  engine ??= 'zstdDecompressSync' in zlib ? nodeEngine(zlib as unknown as NodeZstd) : nativeEngine();
+  return engine;
+}

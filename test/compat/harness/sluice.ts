@@ -22,7 +22,7 @@ const STOP_GRACE_MS = 10_000;
 
 /** The compiled entry point; `SLUICE_COMPAT_MAIN` names another build. */
 export function sluiceMain(): string {
-  return process.env['SLUICE_COMPAT_MAIN'] ?? join(projectRoot, 'dist', 'src', 'cli', 'main.js');
+  return process.env['SLUICE_COMPAT_MAIN'] ?? join(projectRoot, 'dist', 'bundle', 'cli', 'main.js');
 }
 
 export async function startSluice(options: SluiceOptions = {}): Promise<RunningBroker> {
