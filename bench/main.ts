@@ -4,7 +4,7 @@
  * their own beside this one, run one after the other. Tables go to standard output, and with --out also to files there: NAME.md,
  * NAME.json, plots, and all tables in report.md. Without --out all samples of `broker` follow its table as JSON.
  *
- * usage: npm run bench -- [--suite broker,limit,zero-copy,disk-access,brokers,scaling|all] [--out DIRECTORY] [--smoke]
+ * usage: npm run bench -- [--suite broker,limit,zero-copy,disk-access,brokers,cores,scaling|all] [--out DIRECTORY] [--smoke]
  *                         [--peer kafka|none] [--peer-alone] [--rounds N] [--only NAME,...]   (these for `broker`)
  */
 import { spawn } from 'node:child_process';
@@ -19,7 +19,7 @@ import { markdownTable, type Row, type Sample, summarize } from './report.ts';
 import { deliver, machine } from './results.ts';
 
 const COMPARISON = 'broker';
-const SUITES = [COMPARISON, 'limit', 'zero-copy', 'disk-access', 'brokers', 'scaling'] as const;
+const SUITES = [COMPARISON, 'limit', 'zero-copy', 'disk-access', 'brokers', 'cores', 'scaling'] as const;
 
 interface Options {
   readonly suites: readonly string[];

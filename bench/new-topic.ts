@@ -10,10 +10,14 @@ export interface NewTopic {
   readonly name: string;
   readonly partitions: number;
   readonly configs?: Readonly<Record<string, string>>;
+  /** Where all of its partitions shall lie; spread where it is left out. */
+  readonly brokerId?: number;
 }
 
 /** Creates a topic with one replica. */
-export async function createTopic(port: number, { name, partitions, configs = {} }: NewTopic): Promise<void> {
+export async function createTopic(port: number, topic: NewTopic): Promise<void> {
+  const { name, partitions, configs = {}, brokerId } = topic;
+  const assigned = brokerId === undefined ? [] : Array.from({ length: partitions }, (_, index) => index);
   const options = { host: '127.0.0.1', port, clientId: 'bench', requestTimeoutMs: PATIENCE_MS };
   const channel: Channel = await connect(options, { clock: systemClock });
   try {
@@ -21,9 +25,9 @@ export async function createTopic(port: number, { name, partitions, configs = {}
       topics: [
         {
           name,
-          numPartitions: partitions,
-          replicationFactor: 1,
-          assignments: [],
+          numPartitions: assigned.length > 0 ? -1 : partitions,
+          replicationFactor: assigned.length > 0 ? -1 : 1,
+          assignments: assigned.map((partitionIndex) => ({ partitionIndex, brokerIds: [brokerId!] })),
           configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
         },
       ],

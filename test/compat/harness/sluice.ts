@@ -13,6 +13,8 @@ export interface SluiceOptions {
   readonly port?: number;
   readonly dataDirectory?: string;
   readonly settings?: Readonly<Record<string, string>>;
+  /** So many processes on ports that follow each other; the first is the child that is returned. */
+  readonly brokers?: number;
   /** false returns as soon as the process exists. */
   readonly waitUntilReady?: boolean;
 }
@@ -33,11 +35,12 @@ export async function startSluice(options: SluiceOptions = {}): Promise<RunningB
   const dataDirectory = options.dataDirectory ?? join(home, 'data');
   mkdirSync(dataDirectory, { recursive: true });
   const settings = Object.entries(options.settings ?? {}).flatMap(([key, value]) => ['--set', `${key}=${value}`]);
+  const several = options.brokers === undefined ? [] : ['--brokers', String(options.brokers)];
   const output = join(home, 'output.log');
   const startedAt = performance.now();
   const child = spawn(
     process.execPath,
-    [main, 'start', '--port', String(port), '--data-dir', dataDirectory, ...settings],
+    [main, 'start', '--port', String(port), '--data-dir', dataDirectory, ...several, ...settings],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   endWithThisProcess(child);
