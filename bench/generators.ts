@@ -67,6 +67,8 @@ export interface ReadResult {
   readonly recordsPerSecond: number;
   readonly bytesPerSecond: number;
   readonly bytes: number;
+  /** What reading cost the generator itself. */
+  readonly cpuSeconds: number;
 }
 export type Reader = (load: ReadLoad) => Promise<ReadResult>;
 
@@ -85,8 +87,9 @@ export async function findDrain(): Promise<Reader> {
 }
 
 async function read(program: string, parameters: readonly string[]): Promise<ReadResult> {
-  const [count, bytes, seconds] = (await numbersOf(program, parameters)) as [number, number, number];
-  return { recordsPerSecond: count / seconds, bytesPerSecond: bytes / seconds, bytes };
+  const numbers = await numbersOf(program, parameters);
+  const [count, bytes, seconds] = numbers as [number, number, number];
+  return { recordsPerSecond: count / seconds, bytesPerSecond: bytes / seconds, bytes, cpuSeconds: numbers.at(-1)! };
 }
 
 /** Bytes a second of `kcat -C -o beginning -e` into nothing, start included; undefined without kcat. */

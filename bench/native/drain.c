@@ -5,7 +5,7 @@
  *
  * usage: drain PORT TOPIC PARTITIONS COUNT [FROM]
  *   FROM  the offset to begin at in every partition
- * prints: records bytes seconds p50 p99 (microseconds from a request to the end of its response)
+ * prints: records bytes seconds p50 p99 (microseconds from a request to the end of its response) cpu (seconds of this process)
  *
  * Fetch version 4: replica int32, max wait int32, min bytes int32, max bytes int32, isolation int8,
  * [topic string [partition int32, offset int64, max bytes int32]]. Its response: throttle int32, [topic string
@@ -125,7 +125,7 @@ int main(int argc, char **argv) {
   }
   double seconds = now() - started;
   sort_times(times, responses);
-  printf("%ld %ld %.6f %u %u\n", records, bytes, seconds, quantile(times, responses, 0.5),
-         quantile(times, responses, 0.99));
+  printf("%ld %ld %.6f %u %u %.3f\n", records, bytes, seconds, quantile(times, responses, 0.5),
+         quantile(times, responses, 0.99), cpu_used());
   return 0;
 }
