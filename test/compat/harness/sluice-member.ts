@@ -3,14 +3,14 @@
 import type { TopicPartition } from '../../../src/base/units.ts';
 import { Cluster } from '../../../src/client/cluster.ts';
 import { Consumer } from '../../../src/client/consumer/consumer.ts';
+import { wallMs } from './wall-time.ts';
 
 const [bootstrap, groupId, topic, groupProtocol] = process.argv.slice(2) as [string, string, string, string];
 const assignors = process.env['SLUICE_MEMBER_ASSIGNORS']?.split(',') as ('range' | 'sticky')[] | undefined;
 const COMMIT_MS = 100;
 
 function tell(what: string, value: unknown): void {
-  const at = performance.timeOrigin + performance.now();
-  process.stdout.write(`${JSON.stringify({ at, [what]: value })}\n`);
+  process.stdout.write(`${JSON.stringify({ at: wallMs(), [what]: value })}\n`);
 }
 
 const numbers = (partitions: readonly TopicPartition[]) => partitions.map(({ partition }) => partition);
