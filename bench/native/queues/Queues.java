@@ -126,7 +126,7 @@ public final class Queues {
   }
 
   private ActiveMQConnection active() throws Exception {
-    String options = "jms.useAsyncSend=true&jms.optimizeAcknowledge=true&jms.prefetchPolicy.queuePrefetch=" + PREFETCH;
+    String options = "jms.useAsyncSend=true&jms.prefetchPolicy.queuePrefetch=" + PREFETCH;
     String address = "tcp://127.0.0.1:" + port + "?" + options;
     ActiveMQConnection connection = (ActiveMQConnection) new ActiveMQConnectionFactory(address).createConnection();
     connection.start();
