@@ -94,10 +94,10 @@ async function prepare(
   const prepared: Client[] = [];
   for (let index = 0; index < clients; index++) {
     const topic = `cores-${recordsPerBatch}-${index}`;
-    const brokerId = FIRST_BROKER_ID + (index % brokers);
-    await createTopic(port, { name: topic, partitions: PARTITIONS, brokerId });
+    const on = { brokerId: FIRST_BROKER_ID + (index % brokers), port: port + (index % brokers) };
+    await createTopic(port, { name: topic, partitions: PARTITIONS, on });
     const frames = writeFrames(join(home, topic), { topic, partitions: PARTITIONS, recordBytes, recordsPerBatch });
-    prepared.push({ port: port + (index % brokers), topic, frames });
+    prepared.push({ port: on.port, topic, frames });
   }
   return prepared;
 }
