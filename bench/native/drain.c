@@ -57,8 +57,12 @@ static void receive(int fd, char *to, size_t bytes) {
   }
 }
 
-/* Moves the partition's offset behind its last whole batch; returns how many records those batches hold. */
-static long walk(int partition, const char *at, const char *end) {
+/*
+ * Moves the partition's offset behind its last whole batch; returns how many records the whole batches hold, and adds
+ * their bytes. What was cut short is asked for again, and does not count.
+ */
+static long walk(int partition, const char *at, const char *end, long *bytes) {
+  const char *from = at;
   long records = 0;
   while (end - at >= BATCH_HEADER) {
     int32_t length = BATCH_PREFIX + get32(at + BATCH_LENGTH_AT);
@@ -67,6 +71,7 @@ static long walk(int partition, const char *at, const char *end) {
     records += get32(at + BATCH_COUNT_AT);
     at += length;
   }
+  *bytes += at - from;
   return records;
 }
 
@@ -87,8 +92,7 @@ static long take_response(const char *at, long *bytes) {
       int length = get32(at);
       at += 4;
       if (length > 0) {
-        records += walk(partition, at, at + length);
-        *bytes += length;
+        records += walk(partition, at, at + length, bytes);
         at += length;
       }
     }
