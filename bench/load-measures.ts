@@ -61,9 +61,14 @@ export async function measureCompression({ broker, pid, size, record }: Stage): 
   }
 }
 
-/** See limit.ts. */
+/** See limit.ts: what recorded requests, which cost their sender nothing, bring, and the share of bare C. */
 export async function measureShareOfLimit({ broker, pid, round, size, record }: Stage): Promise<void> {
   const { port, dataDirectory } = broker;
   const samples = await measureLimit({ port, pid, dataDirectory }, { round, megabytes: size.limitMegabytes });
+  for (const { measure, system, megabytesPerSecond, cpuSecondsAGigabyte } of samples) {
+    if (system === 'limit' || measure.startsWith('fetch')) continue;
+    record(`${measure}, recorded requests`, 'MB/s', 'higher', megabytesPerSecond);
+    record(`broker CPU to ${measure}, recorded requests`, 's/GB', 'lower', cpuSecondsAGigabyte);
+  }
   for (const [measure, share] of sharesOf(samples)) record(`${measure}, share of bare C`, '%', 'higher', share * 100);
 }

@@ -14,6 +14,7 @@ import { createTopic } from './new-topic.ts';
 import { cpuSeconds, residentMebibytes } from './process-usage.ts';
 import type { Sample } from './report.ts';
 import { median } from './results.ts';
+import { writtenBack } from './write-back.ts';
 
 export type System = 'sluice' | 'kafka';
 
@@ -172,6 +173,7 @@ async function measureUnbatched(stage: Stage): Promise<void> {
 /** Reads what the produce measures wrote; those must have run. */
 async function measureFetch(stage: Stage): Promise<void> {
   const { size, broker, consumer, drain, pid, record } = stage;
+  await writtenBack();
   for (const { recordBytes, label } of [
     { recordBytes: SMALL_BYTES, label: '100 B' },
     { recordBytes: LARGE_BYTES, label: '1 KB' },

@@ -1,11 +1,11 @@
 /** The curves of scaling.ts: which sizes each has, and how one point is measured on a running broker. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compiled, numbersOf } from './native-program.ts';
 import { createTopic } from './new-topic.ts';
 import { cpuSeconds } from './process-usage.ts';
 import { type Frames, type FramesSpec, replay, writeFrames } from './recorded-frames.ts';
 import { median } from './results.ts';
+import { writtenBack } from './write-back.ts';
 
 export interface Scale {
   /** Sent for a rate, at least. */
@@ -86,9 +86,6 @@ const MOST_REQUESTS = 100_000;
 const LEAST_REQUESTS = 100;
 const WARM_UP_SHARE = 0.1;
 const PACED_SHARE = 0.1;
-const DIRTY_ENOUGH_KIBIBYTES = 200_000;
-const WRITE_BACK_TIMEOUT_MS = 180_000;
-const POLL_MS = 200;
 
 interface WriteLoad {
   readonly spec: FramesSpec;
@@ -286,7 +283,7 @@ const stored: Curve = {
     held.records += await fill(setting, { ...spec, bytes: gigabytes * GIGABYTE - held.bytes });
     held.bytes = gigabytes * GIGABYTE;
     const { records } = held;
-    await untilWrittenBack();
+    await writtenBack();
     const point = await measureWrites(gigabytes, setting, { spec, unit: 'records' });
     // From the middle on, so that its place in the log must be found.
     const wanted = Math.min(records / 2, (setting.scale.megabytes * MEGABYTE) / LARGE_RECORD_BYTES);
@@ -295,14 +292,5 @@ const stored: Curve = {
     return { ...point, fetch: await measureReads(setting, reading) };
   },
 };
-
-/** What is still to be written slows everybody down, however it came there. */
-async function untilWrittenBack(): Promise<void> {
-  const deadline = performance.now() + WRITE_BACK_TIMEOUT_MS;
-  const dirty = (): number => Number(/^Dirty:\s+(\d+)/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]);
-  while (dirty() > DIRTY_ENOUGH_KIBIBYTES && performance.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
-}
 
 export const CURVES: readonly Curve[] = [message, batch, partitions, connections, consumers, stored];

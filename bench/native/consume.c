@@ -29,8 +29,6 @@ int main(int argc, char **argv) {
   set(conf, "enable.auto.commit", "false");
   set(conf, "enable.auto.offset.store", "false");
   set(conf, "check.crcs", "false");
-  set(conf, "queued.min.messages", "1000000");
-  set(conf, "queued.max.messages.kbytes", "262144");
   set(conf, "fetch.wait.max.ms", "100");
   rd_kafka_t *consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf, error, sizeof error);
   if (consumer == NULL) {
