@@ -6,6 +6,7 @@ import { createReadStream, openSync, read, statSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { disk } from '../src/base/disk.ts';
 import { libc } from '../src/base/libc.ts';
+import { loadBrokerConfig } from '../src/config/broker-config.ts';
 import { createSendStatistics } from '../src/network/send-file.ts';
 import { SocketWriter } from '../src/network/socket-writer.ts';
 import { nodeTransport } from '../src/network/transport.ts';
@@ -25,6 +26,7 @@ async function sendBySendfile(path: string): Promise<number> {
   const systemCalls = libc;
   const { size } = statSync(path);
   const file = disk.open(path);
+  const sendBufferBytes = loadBrokerConfig().get('socket.send.buffer.bytes');
   const server = await nodeTransport.listen(
     { host: '127.0.0.1', port: 0, backlog: 5 },
     {
@@ -32,6 +34,7 @@ async function sendBySendfile(path: string): Promise<number> {
       onGone: () => undefined,
       onAcceptError: () => undefined,
       onSocket: (socket) => {
+        systemCalls.setSendBuffer(socket.descriptor(), sendBufferBytes);
         const writer = new SocketWriter({
           socket,
           libc: systemCalls,

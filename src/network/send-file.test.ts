@@ -201,10 +201,10 @@ test('a file without a descriptor is copied although sendfile is there', async (
     syncNow: () => undefined,
     close: () => undefined,
   };
-  send(target, [regions.region(simulated, 3, 1_000_000), regions.region(file, 0, 50)]);
-  await eventually('all arrives', () => target.client.received === 1_000_050);
-  assert.ok(target.client.bytes().equals(Buffer.concat([CONTENT.subarray(3, 1_000_003), CONTENT.subarray(0, 50)])));
-  assert.equal(target.statistics.copiedBytes, libc === undefined ? 1_000_050 : 1_000_000);
+  send(target, [regions.region(simulated, 3, 1_000_000), regions.region(file, 0, 50_000)]);
+  await eventually('all arrives', () => target.client.received === 1_050_000);
+  assert.ok(target.client.bytes().equals(Buffer.concat([CONTENT.subarray(3, 1_000_003), CONTENT.subarray(0, 50_000)])));
+  assert.equal(target.statistics.copiedBytes, libc === undefined ? 1_050_000 : 1_000_000);
   await finish(target);
 });
 
@@ -307,6 +307,26 @@ test('one fast reader takes turns with the rest of the loop', async (context) =>
 });
 
 const strace = spawnSync('strace', ['-V']).status === 0;
+test('a small region leaves with what stands before it, and so do many, up to a limit', {
+  skip: libc === undefined && 'koffi is not available',
+}, async () => {
+  const target = await harness(libc);
+  const regions = new RegionCounter();
+  send(target, [Buffer.from('head'), regions.region(file, 7, 5000), Buffer.from('head'), regions.region(file, 1, 100)]);
+  assert.deepEqual([regions.released, target.writer.queuedBytes], [2, 0]);
+  assert.deepEqual([target.statistics.copiedBytes, target.statistics.sendfileCalls], [5100, 0]);
+  const many = Array.from({ length: 1000 }, (_, index) => regions.region(file, index, 10_000));
+  send(target, many);
+  await eventually('all arrives', () => target.client.received === 5108 + 1000 * 10_000);
+  const expected = ['head', CONTENT.subarray(7, 5007), 'head', CONTENT.subarray(1, 101)].map((part) =>
+    Buffer.from(part),
+  );
+  const others = many.map(({ position }) => CONTENT.subarray(position, position + 10_000));
+  assert.ok(target.client.bytes().equals(Buffer.concat([...expected, ...others])));
+  assert.deepEqual([regions.released, regions.releasedTwice], [regions.handedOut, 0]);
+  await finish(target);
+});
+
 test('a small send buffer keeps bytes out of the kernel until the peer takes them', {
   skip: libc === undefined ? 'koffi is not available' : false,
 }, async () => {
