@@ -10,6 +10,9 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 
+/* As the broker's: what the kernel chooses is slower here. */
+#define SEND_BUFFER_BYTES 327680
+
 static void send_whole(int to, int file) {
   struct stat about;
   if (fstat(file, &about) != 0) fail("fstat");
@@ -28,6 +31,8 @@ int main(int argc, char **argv) {
   for (;;) {
     int to = accept(listener, NULL, NULL);
     if (to < 0) fail("accept");
+    int bytes = SEND_BUFFER_BYTES;
+    setsockopt(to, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
     for (int i = 1; i < argc; i++) {
       int file = open(argv[i], O_RDONLY);
       if (file < 0) fail(argv[i]);
