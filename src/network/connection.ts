@@ -65,6 +65,8 @@ export interface ConnectionDependencies {
 const SHORTEST_REQUEST_BYTES = 8;
 /** A sender that keeps up this rate is slow, not stalling: 64 KiB/s. */
 const SLOWEST_UPLOAD_BYTES_PER_MS = 64;
+/** Of a read: what belongs to a large request, each of which is read by itself. */
+const LARGE_READ_BYTES = 16 * 1024;
 
 export class ServedConnection implements Connection {
   readonly id: number;
@@ -90,12 +92,17 @@ export class ServedConnection implements Connection {
   readonly #writer: SocketWriter;
   readonly #waiter: BudgetWaiter = { onBudget: (finishFrame) => this.#onBudget(finishFrame) };
   readonly #flushLater = (): void => this.#onFlushLater();
+  readonly #sendLater = (): void => {
+    this.#sendScheduled = false;
+    this.#onProgress();
+  };
   readonly #closeListeners: (() => void)[] = [];
   readonly #peerEndListeners: (() => void)[] = [];
   #phase: ConnectionState = 'serving';
   #reading = true;
   #pulling = false;
   #flushScheduled = false;
+  #sendScheduled = false;
   #waitingForBudget = false;
   /** The peer sends no more; what it sent before is still served. */
   #peerEnded = false;
@@ -174,7 +181,9 @@ export class ServedConnection implements Connection {
     if (this.#phase !== 'serving') return;
     this.#events++;
     this.#reader.push(chunk);
-    this.#pull();
+    this.#serveWhole();
+    if (chunk.length < LARGE_READ_BYTES) this.#sendReady();
+    else this.#sendAfterTurn();
     this.#reader.settle();
     this.#waitForBudget();
   }
@@ -206,6 +215,25 @@ export class ServedConnection implements Connection {
   /** Hands frames to the handler while the limits allow, then sends what is ready. */
   #pull(): void {
     if (this.#pulling) return;
+    this.#serveWhole();
+    this.#sendReady();
+  }
+
+  #sendReady(): void {
+    this.#flush();
+    this.#updateReading();
+  }
+
+  /** Of large requests that came one behind the other the answers leave in one system call, once all have been served. */
+  #sendAfterTurn(): void {
+    this.#updateReading();
+    if (this.#sendScheduled) return;
+    this.#sendScheduled = true;
+    this.#deps.clock.afterTurn(this.#sendLater);
+  }
+
+  #serveWhole(): void {
+    if (this.#pulling) return;
     this.#pulling = true;
     try {
       while (this.#mayServe()) {
@@ -223,8 +251,6 @@ export class ServedConnection implements Connection {
     } finally {
       this.#pulling = false;
     }
-    this.#flush();
-    this.#updateReading();
   }
 
   #mayServe(): boolean {
