@@ -212,7 +212,7 @@ export class ServedConnection implements Connection {
     this.#move(event);
   }
 
-  /** Hands frames to the handler while the limits allow, then sends what is ready. */
+  /** Serves what is whole, then sends what is ready. */
   #pull(): void {
     if (this.#pulling) return;
     this.#serveWhole();
@@ -232,6 +232,7 @@ export class ServedConnection implements Connection {
     this.#deps.clock.afterTurn(this.#sendLater);
   }
 
+  /** Hands frames that are whole to the handler while the limits allow. */
   #serveWhole(): void {
     if (this.#pulling) return;
     this.#pulling = true;

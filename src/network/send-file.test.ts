@@ -306,7 +306,6 @@ test('one fast reader takes turns with the rest of the loop', async (context) =>
   await finish(target);
 });
 
-const strace = spawnSync('strace', ['-V']).status === 0;
 test('a small region leaves with what stands before it, and so do many, up to a limit', {
   skip: libc === undefined && 'koffi is not available',
 }, async () => {
@@ -344,6 +343,8 @@ test('a small send buffer keeps bytes out of the kernel until the peer takes the
   assert.ok(small < systemSized / 4, `${small} bytes were taken with a small buffer, ${systemSized} with the system's`);
   assert.equal(libc!.setSendBuffer(0x7fff, 1), -Errno.EBADF);
 });
+
+const strace = spawnSync('strace', ['-V']).status === 0;
 
 test('record bytes move by sendfile alone, as the system calls of a sending process show', {
   skip:
